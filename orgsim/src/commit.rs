@@ -1,0 +1,56 @@
+//! What one transaction of an org changed: the only thing the event bus learns of the data.
+//!
+//! A transaction changes rows; when it commits, the org hands one [`Commit`] to the bus, in commit order.
+//! The bus turns it into change events. Neither side knows more of the other than these types.
+
+use serde_json::{Map, Value};
+
+/// A row's fields as the REST API would return them (API names, JSON values), without `attributes`.
+pub type Fields = Map<String, Value>;
+
+/// One committed transaction of one org.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// 18-character organisation id (`00D…`).
+    pub org_id: String,
+    /// Same for all events of the transaction; uuid-shaped.
+    pub transaction_key: String,
+    /// Commit time in milliseconds since 1970, whole seconds.
+    pub commit_ms: i64,
+    /// Grows by commit within an org (a database change number).
+    pub commit_number: i64,
+    /// 18-character id of the user who committed.
+    pub commit_user: String,
+    /// `com/salesforce/api/rest/67.0;client=x`, or empty for changes that no API call made.
+    pub change_origin: String,
+    /// In the order they happened; at most one entry a row (a transaction's changes of a row are one event of the first kind).
+    pub changes: Vec<RowChange>,
+}
+
+/// What a transaction did to one row.
+#[derive(Debug, Clone)]
+pub struct RowChange {
+    /// sObject API name, e.g. `Contact`.
+    pub entity: String,
+    /// 18-character record id.
+    pub id: String,
+    /// The first kind of change in the transaction.
+    pub kind: ChangeKind,
+    /// All fields before the transaction; empty for a create.
+    pub before: Fields,
+    /// All fields after the transaction; empty for a delete.
+    pub after: Fields,
+}
+
+/// The kinds of change that an event can tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// A new row.
+    Create,
+    /// New field values.
+    Update,
+    /// The row went to the recycle bin.
+    Delete,
+    /// The row came back from the recycle bin.
+    Undelete,
+}
