@@ -1,0 +1,90 @@
+//! What the product is told: events of the feed, and the opaque id that lets `caused_by` work without stored state.
+
+use std::sync::Arc;
+
+use super::ids::{FieldIdx, RecordKey, TenantName};
+use super::payload::RawJson;
+use super::row::FieldHash;
+use super::salesforce_id::SalesforceId;
+use super::stream::StreamId;
+use super::time::Timestamp;
+
+/// The kinds of event (design 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// Field values changed in Salesforce.
+    Changed,
+    /// The record was deleted in Salesforce.
+    Deleted,
+    /// The record came back from the recycle bin.
+    Undeleted,
+    /// The pair of key and Salesforce id is known now.
+    Linked,
+    /// Salesforce or Tandem refused a change.
+    Rejected,
+    /// A conflict needs, or got, a decision.
+    Conflict,
+    /// Receipt: these entries are in Salesforce.
+    Applied,
+    /// The tenant's state changed.
+    Tenant,
+}
+
+impl EventType {
+    /// The name in the feed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Deleted => "deleted",
+            Self::Undeleted => "undeleted",
+            Self::Linked => "linked",
+            Self::Rejected => "rejected",
+            Self::Conflict => "conflict",
+            Self::Applied => "applied",
+            Self::Tenant => "tenant",
+        }
+    }
+}
+
+/// An event on its way to the outbox. Its id is made when it is forwarded, from the outbox entry's id.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its kind.
+    pub kind: EventType,
+    /// The record; none for events of the tenant.
+    pub record: Option<RecordKey>,
+    /// The Salesforce record, where known.
+    pub salesforce_id: Option<SalesforceId>,
+    /// JSON object of product values, for `changed` and `undeleted`.
+    pub data: Option<RawJson>,
+    /// JSON object of what the type adds.
+    pub detail: Option<RawJson>,
+    /// The record's revision; 0 for events of no record.
+    pub revision: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Trace context.
+    pub traceparent: Option<Arc<str>>,
+    /// Hashes of what `data` says, for `caused_by`.
+    pub says: Vec<(FieldIdx, FieldHash)>,
+}
+
+/// The id of an event as the product sees it, decoded: opaque to everyone else, ≤ `TEXT_MAX` bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventId {
+    /// The tenant that the event belongs to.
+    pub tenant: TenantName,
+    /// The outbox entry.
+    pub outbox: StreamId,
+    /// The record's revision.
+    pub revision: u64,
+    /// Version of the object plan that `says` is laid out by.
+    pub plan: u32,
+    /// Hashes of what the event says; empty when they did not fit.
+    pub says: Vec<(FieldIdx, FieldHash)>,
+}
+
+impl EventId {
+    /// Longest text form, in bytes.
+    pub const TEXT_MAX: usize = 1024;
+}

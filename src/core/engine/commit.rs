@@ -1,0 +1,238 @@
+//! What one fenced script is to do to a tenant's state, decided here and carried out by the store in one step.
+
+use std::sync::Arc;
+
+use crate::domain::change::IdempotencyKey;
+use crate::domain::event::Event;
+use crate::domain::ids::{BatchId, FieldIdx, RecordKey, ReplayId};
+use crate::domain::payload::{PersonalText, RawJson};
+use crate::domain::row::Row;
+use crate::domain::salesforce_id::SalesforceId;
+use crate::domain::stream::{EntryRef, Log, StreamId};
+use crate::domain::time::Timestamp;
+
+/// One record of a batch, as its intent names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentRecord {
+    /// The record.
+    pub record: RecordKey,
+    /// The sequence that is sent.
+    pub seq: u64,
+    /// What is done to it.
+    pub verb: Verb,
+    /// How many owners died with this record in flight.
+    pub crashes: u8,
+}
+
+/// How a record is written to Salesforce (design 6, 'write verb').
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// First create, by external id in the body.
+    Create,
+    /// Update by Salesforce id.
+    Update,
+    /// Delete by Salesforce id.
+    Delete,
+}
+
+/// What must survive a crash before a batch is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The batch.
+    pub batch: BatchId,
+    /// When it was begun (policy time).
+    pub begun: Timestamp,
+    /// Its records.
+    pub records: Vec<IntentRecord>,
+}
+
+/// A folded change: what several log entries of one record come to.
+#[derive(Debug, Clone, Default)]
+pub struct Folded {
+    /// Highest sequence of the entries in it.
+    pub seq: u64,
+    /// Whether the record is deleted first; with `fields` or `upsert` it is then created anew (recreate).
+    pub delete: bool,
+    /// Whether an upsert came (after the delete, if there was one).
+    pub upsert: bool,
+    /// Newest value of each field, with the version and the packed id of its entry.
+    pub fields: Vec<FoldedField>,
+    /// Version of the newest delete in it.
+    pub delete_version: u64,
+    /// Packed id of the newest interactive entry in it.
+    pub packed: u64,
+    /// When the oldest edit in it was made.
+    pub oldest: Timestamp,
+    /// When the newest edit in it was made.
+    pub newest: Timestamp,
+    /// How many log entries it stands for.
+    pub entries: u64,
+    /// Highest `seen_revision` of its edits.
+    pub seen_revision: Option<u64>,
+    /// Idempotency keys of its entries, at most `Folded::KEYS_MAX`.
+    pub idempotency_texts: Vec<Arc<str>>,
+    /// Ids of its entries, oldest first, at most `Folded::RECEIPTS_MAX`, for receipts.
+    pub receipts: Vec<StreamId>,
+    /// Trace contexts, newest last, at most `Folded::TRACES_MAX`.
+    pub traces: Vec<Arc<str>>,
+}
+
+impl Folded {
+    /// Receipts name at most this many entries (design 3.1).
+    pub const RECEIPTS_MAX: usize = 100;
+    /// Receipts name at most this many idempotency keys.
+    pub const KEYS_MAX: usize = 100;
+    /// Trace contexts kept of one record.
+    pub const TRACES_MAX: usize = 8;
+}
+
+/// One field of a folded change.
+#[derive(Debug, Clone)]
+pub struct FoldedField {
+    /// Which field.
+    pub idx: FieldIdx,
+    /// Its newest value, byte for byte.
+    pub value: RawJson,
+    /// The version it came with; 0 for none.
+    pub version: u64,
+    /// Packed id of its entry.
+    pub packed: u64,
+    /// Whether the engine's own write-back supplied it.
+    pub engine: bool,
+}
+
+/// Why a change could not be applied and where its content went: `tandem:{t}:dead`, sealed.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// Salesforce's status code or Tandem's rejection code.
+    pub code: Arc<str>,
+    /// Field names concerned.
+    pub fields: Vec<Arc<str>>,
+    /// Salesforce's or Tandem's words; sealed with the content.
+    pub message: PersonalText,
+    /// When.
+    pub at: Timestamp,
+    /// The change itself: a fold, or the raw entry where it could not be understood. Sealed.
+    pub content: DeadContent,
+}
+
+/// What a dead letter holds.
+#[derive(Debug, Clone)]
+pub enum DeadContent {
+    /// A record's folded change.
+    Folded(Folded),
+    /// An entry that is no change: names and values as they came, cut to `DeadLetter::RAW_BYTES_MAX`.
+    Raw(Vec<(bytes::Bytes, bytes::Bytes)>),
+}
+
+impl DeadLetter {
+    /// Bytes of a raw entry that are kept.
+    pub const RAW_BYTES_MAX: usize = 65_536;
+}
+
+/// Names a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DeadKey {
+    /// A record has at most one.
+    Record(RecordKey),
+    /// An entry that names no record.
+    Entry(EntryRef),
+}
+
+/// A log entry of the engine's own making: values that a merge wants written to Salesforce.
+#[derive(Debug, Clone)]
+pub struct EngineEntry {
+    /// The record.
+    pub record: RecordKey,
+    /// JSON object in product terms, as a product's `data`.
+    pub data: RawJson,
+    /// Trace context.
+    pub traceparent: Option<Arc<str>>,
+}
+
+/// Deltas of `tandem:{t}:counters`. `compacted` is a gauge (it falls when compacted entries settle).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Entries whose content is in Salesforce, or needed no call.
+    pub settled: i64,
+    /// Entries that repeated an idempotency key.
+    pub duplicate: i64,
+    /// Entries of which newer versions left nothing.
+    pub stale: i64,
+    /// Entries that were refused (malformed, lost to a conflict whole, key re-used).
+    pub refused: i64,
+    /// Entries in dead letters.
+    pub dead: i64,
+    /// Entries that `compacted` stands for.
+    pub compacted: i64,
+    /// Conflicts decided.
+    pub conflicts: i64,
+    /// Change events that were our own writes.
+    pub echoes: i64,
+    /// Change events of records without a key.
+    pub unlinked: i64,
+    /// Events put into the outbox.
+    pub events: i64,
+}
+
+/// Everything one fenced step changes. Empty lists do nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// The batch whose outcome this is; the script refuses when it is not known.
+    pub batch: Option<BatchId>,
+    /// What stays of the batch's intent: records of unknown outcome.
+    pub intent_left: Option<Intent>,
+    /// Intents of earlier owners that are dealt with.
+    pub intents_done: Vec<BatchId>,
+    /// Log entries to delete.
+    pub delete: Vec<EntryRef>,
+    /// Rows to write.
+    pub rows: Vec<(RecordKey, Row)>,
+    /// Id index: additions.
+    pub links: Vec<(SalesforceId, RecordKey)>,
+    /// Id index: removals.
+    pub unlinks: Vec<SalesforceId>,
+    /// Compacted folds to write.
+    pub compacted_put: Vec<(RecordKey, Folded)>,
+    /// Compacted folds to remove.
+    pub compacted_remove: Vec<RecordKey>,
+    /// Dead letters to write.
+    pub dead_put: Vec<(DeadKey, DeadLetter)>,
+    /// Dead letters to remove.
+    pub dead_remove: Vec<DeadKey>,
+    /// Idempotency keys to remember.
+    pub seen: Vec<IdempotencyKey>,
+    /// Entries to append to the changes log.
+    pub append: Vec<EngineEntry>,
+    /// Events to append to the outbox, in order.
+    pub outbox: Vec<Event>,
+    /// Cursors to store: topic and place.
+    pub cursors: Vec<(Arc<str>, ReplayId)>,
+    /// Counter deltas.
+    pub counters: Counters,
+}
+
+/// Which fenced script carries a commit out; they differ in what they check and in what a full Redis refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// Outcomes of a batch, drops, dead letters: drains, so it runs on a full Redis.
+    Settle,
+    /// Log entries of records become folds: drains.
+    Compact,
+    /// Change events become rows, write-backs and outbox entries: grows, so a full Redis refuses it whole.
+    Emit,
+}
+
+/// Batches by name.
+pub type BatchIdList = Vec<BatchId>;
+
+/// What the log holds of one entry range.
+#[derive(Debug, Clone)]
+pub struct LogChunk {
+    /// Which log.
+    pub log: Log,
+    /// Entries after the asked id, oldest first.
+    pub entries: Vec<crate::domain::stream::RawEntry>,
+    /// Whether the log ends here.
+    pub end: bool,
+}

@@ -1,0 +1,88 @@
+//! Change events, as the engine takes them in.
+
+use std::sync::Arc;
+
+use crate::domain::ids::ReplayId;
+use crate::domain::salesforce_id::SalesforceId;
+use crate::domain::time::Timestamp;
+
+/// A value as Salesforce gives it: by event, by REST or by Bulk. Can be personal: `Debug` shows the kind only.
+#[derive(Clone, PartialEq)]
+pub enum SalesforceValue {
+    /// Cleared or empty.
+    Null,
+    /// Checkbox.
+    Bool(bool),
+    /// Integers, and dates and times as events carry them (milliseconds since 1970).
+    Int(i64),
+    /// Numbers, currencies, percents.
+    Double(f64),
+    /// Everything else, and numbers in JSON as written.
+    Text(Arc<str>),
+}
+
+impl std::fmt::Debug for SalesforceValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Bool(_) => "Bool(…)",
+            Self::Int(_) => "Int(…)",
+            Self::Double(_) => "Double(…)",
+            Self::Text(_) => "Text(…)",
+        })
+    }
+}
+
+/// What happened to the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// New; all fields are in the event.
+    Create,
+    /// Changed; the changed fields are in the event.
+    Update,
+    /// Deleted; no fields.
+    Delete,
+    /// Undeleted; all fields are in the event.
+    Undelete,
+    /// Something changed that the event does not tell: re-read the records.
+    Gap,
+    /// So much changed that the event names no records: re-read the object since then.
+    Overflow,
+}
+
+/// One change event, decoded and flattened (`MailingAddress.City` is `MailingCity`).
+#[derive(Debug, Clone)]
+pub struct ChangeEvent {
+    /// Its place in the stream.
+    pub replay_id: ReplayId,
+    /// sObject API name.
+    pub sobject: Arc<str>,
+    /// The records; several when one transaction changed them alike.
+    pub ids: Vec<SalesforceId>,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// When it was committed (whole seconds).
+    pub committed: Timestamp,
+    /// The org's order of commits.
+    pub commit_number: i64,
+    /// Same for all events of a transaction.
+    pub transaction_key: Arc<str>,
+    /// Order within the transaction, from 1.
+    pub sequence: i32,
+    /// 18-character id of the user who committed.
+    pub commit_user: Arc<str>,
+    /// `com/salesforce/api/rest/67.0;client=…`, or empty.
+    pub origin: Arc<str>,
+    /// Fields whose new value is known: for creates and undeletes all that are set, for updates the changed ones
+    /// (nulled ones as `Null`).
+    pub fields: Vec<(Arc<str>, SalesforceValue)>,
+    /// Changed fields whose new value the event does not hold (text diffs): read them.
+    pub unread: Vec<Arc<str>>,
+}
+
+impl ChangeEvent {
+    /// The value of a field, if the event holds it.
+    pub fn field(&self, name: &str) -> Option<&SalesforceValue> {
+        self.fields.iter().find(|(n, _)| n.as_ref() == name).map(|(_, v)| v)
+    }
+}

@@ -1,0 +1,5 @@
+//! The decisions: total, deterministic functions and machines over time, dice and inputs.
+
+pub mod classify;
+pub mod commit;
+pub mod inbound;
