@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tandem_core::domain::ids::ReplayId;
-use tandem_core::engine::inbound::ChangeEvent;
+pub use tandem_core::engine::inbound::EventBatch;
 
 use super::Answer;
 
@@ -45,15 +45,6 @@ pub enum ChangesError {
         /// Topic.
         topic: Arc<str>,
     },
-}
-
-/// Some events, or none but a newer cursor (a keep-alive).
-#[derive(Debug, Clone)]
-pub struct EventBatch {
-    /// In bus order.
-    pub events: Vec<ChangeEvent>,
-    /// A legal place to resume from that covers all of `events`.
-    pub latest: ReplayId,
 }
 
 /// Opens streams; many orgs share HTTP/2 channels.

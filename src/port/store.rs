@@ -4,15 +4,13 @@
 //! run in that order on one connection. When that connection breaks, every answer outstanding and every later call on
 //! the same [`Lane`] fails with [`StoreError::Broken`]: the owner attaches again and rebuilds (log-road rules 2 and 18).
 
-use std::sync::Arc;
-
 use tandem_core::domain::change::IdempotencyKey;
 use tandem_core::domain::event::Event;
-use tandem_core::domain::ids::{Epoch, Fence, RecordKey, ReplayId, TenantName};
-use tandem_core::domain::row::Row;
+use tandem_core::domain::ids::{Epoch, Fence, RecordKey, TenantName};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::domain::stream::{Log, StreamId};
-use tandem_core::engine::commit::{BatchIdList, Commit, Folded, Intent, LogChunk, Script};
+use tandem_core::engine::commit::{BatchIdList, Commit, Intent, LogChunk, Script};
+pub use tandem_core::engine::state::{Attached, Committed, CompactedPage, Lengths, Loaded, LoadedRecord};
 
 use super::Answer;
 
@@ -63,65 +61,6 @@ pub enum StoreError {
     },
 }
 
-/// What `attach` found.
-#[derive(Debug, Clone)]
-pub struct Attached {
-    /// The new fence; its step is the current one.
-    pub fence: Fence,
-    /// Intents that earlier owners left.
-    pub intents: Vec<Intent>,
-    /// Change-event cursors by topic.
-    pub cursors: Vec<(Arc<str>, ReplayId)>,
-    /// Milliseconds since 1970 by the clock of Redis.
-    pub redis_ms: u64,
-}
-
-/// State of records, as asked for.
-#[derive(Debug, Clone, Default)]
-pub struct Loaded {
-    /// One for each record asked for, in order.
-    pub records: Vec<LoadedRecord>,
-    /// For each idempotency key asked for: the content hash it was seen with within the last 24 h.
-    pub seen: Vec<Option<[u8; 8]>>,
-}
-
-/// One record's state.
-#[derive(Debug, Clone, Default)]
-pub struct LoadedRecord {
-    /// Its row.
-    pub row: Option<Row>,
-    /// Its compacted fold.
-    pub compacted: Option<Folded>,
-    /// Its dead letter's fold, where the row says that there is one.
-    pub dead: Option<Folded>,
-}
-
-/// A page of compacted folds' records.
-#[derive(Debug, Clone)]
-pub struct CompactedPage {
-    /// Records on this page (a record can come twice).
-    pub records: Vec<RecordKey>,
-    /// Where to go on; 0 when the scan is complete.
-    pub next: u64,
-}
-
-/// Lengths that must agree with memory when a tenant is idle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lengths {
-    /// XLEN of the changes log.
-    pub changes: u64,
-    /// XLEN of the backfill log.
-    pub backfill: u64,
-    /// HLEN of the compacted folds.
-    pub compacted: u64,
-    /// Newest id ever of the changes log.
-    pub changes_last: StreamId,
-    /// Newest id ever of the backfill log.
-    pub backfill_last: StreamId,
-    /// XLEN of the outbox.
-    pub outbox: u64,
-}
-
 /// An outbox entry read back, ready to be forwarded.
 #[derive(Debug, Clone)]
 pub struct OutboxEntry {
@@ -131,13 +70,6 @@ pub struct OutboxEntry {
     pub event: Event,
     /// Version of the object plan its hashes are laid out by.
     pub plan: u32,
-}
-
-/// What `settle`, `compact` and `emit` answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
-    /// Log entries that were there to delete; fewer than asked means that a producer trimmed the stream.
-    pub deleted: u64,
 }
 
 /// One FIFO lane to Redis, shared by the tenants of a shard.

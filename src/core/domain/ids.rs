@@ -83,6 +83,12 @@ pub struct FieldIdx(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub u64);
 
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
 /// What every mutating script must name to be let in: who, since when, and after how many steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {

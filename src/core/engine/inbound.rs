@@ -86,3 +86,12 @@ impl ChangeEvent {
         self.fields.iter().find(|(n, _)| n.as_ref() == name).map(|(_, v)| v)
     }
 }
+
+/// Some events, or none but a newer cursor (a keep-alive).
+#[derive(Debug, Clone)]
+pub struct EventBatch {
+    /// In bus order.
+    pub events: Vec<ChangeEvent>,
+    /// A legal place to resume from that covers all of `events`.
+    pub latest: ReplayId,
+}

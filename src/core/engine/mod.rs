@@ -1,5 +1,8 @@
 //! The decisions: total, deterministic functions and machines over time, dice and inputs.
 
+pub mod call;
 pub mod classify;
 pub mod commit;
 pub mod inbound;
+pub mod state;
+pub mod tenant;
