@@ -2,6 +2,7 @@
 
 use super::ids::FieldIdx;
 use super::salesforce_id::SalesforceId;
+use super::time::Timestamp;
 
 /// First 48 bits of a keyed hash over field name and normal form. All zero: not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -87,6 +88,17 @@ pub struct Stamp {
     pub fields: Vec<FieldIdx>,
 }
 
+/// An event that told the product of new values, remembered until an edit shows that it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The event's revision.
+    pub revision: u64,
+    /// When it was put into the outbox.
+    pub at: Timestamp,
+    /// What it said, as hashes.
+    pub fields: Vec<(FieldIdx, FieldHash)>,
+}
+
 /// The row of one record in `tandem:{t}:records`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
@@ -108,9 +120,13 @@ pub struct Row {
     pub dead_letter: bool,
     /// Own writes not yet confirmed by their event, oldest first, at most `UNCONFIRMED_MAX`.
     pub unconfirmed: Vec<SentWrite>,
+    /// Events that edits may not have seen yet, oldest first, at most `TOLD_MAX`.
+    pub told: Vec<Told>,
 }
 
 impl Row {
+    /// Events remembered until edits have seen them; a further one joins the newest.
+    pub const TOLD_MAX: usize = 4;
     /// Own writes remembered until their events come; a further one joins the newest.
     pub const UNCONFIRMED_MAX: usize = 4;
 }

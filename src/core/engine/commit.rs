@@ -165,6 +165,8 @@ pub struct Counters {
     pub dead: i64,
     /// Entries that `compacted` stands for.
     pub compacted: i64,
+    /// Entries that were gone when they were to be deleted: a producer trims the stream.
+    pub trimmed: i64,
     /// Conflicts decided.
     pub conflicts: i64,
     /// Change events that were our own writes.

@@ -12,7 +12,7 @@ use crate::engine::call::{ReadRow, WriteAnswer, WriteCall};
 use crate::engine::classify::CallFault;
 use crate::engine::commit::{BatchIdList, Commit, Intent, LogChunk, Script};
 use crate::engine::inbound::EventBatch;
-use crate::engine::state::{Attached, Committed, CompactedPage, Loaded};
+use crate::engine::state::{Attached, Committed, CompactedPage, Lengths, Loaded};
 
 /// Why an owner lost its tenant; it forgets everything and attaches again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub enum Input {
         /// The rows, or why there are none.
         rows: Result<Vec<ReadRow>, CallFault>,
     },
+    /// Answer of [`Effect::Lengths`].
+    Lengths(Lengths),
     /// Some store effect failed: the tenant is lost.
     Lost(Lost),
     /// A worker is free for one batch; answers [`Effect::WantWorker`], one for one.
@@ -176,6 +178,8 @@ pub enum Effect {
         /// API names of fields.
         fields: Vec<Arc<str>>,
     },
+    /// Read the logs' lengths, to compare with memory.
+    Lengths,
     /// Open the change stream here; none means: from now on.
     Subscribe {
         /// After this place.

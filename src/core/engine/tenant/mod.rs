@@ -3,7 +3,328 @@
 //! The shell (`actor::connection`) translates messages into [`Input`]s, calls [`Machine::step`] and carries the
 //! [`Effect`]s out in the order given. Effects that name a `fence` are queued on the shard's lane before the next
 //! effect is looked at: the machine counts steps ahead, so their order is what keeps them valid.
+//!
+//! Memory is written as soon as the effect that makes it true is issued. When that effect fails the machine is lost
+//! ([`Input::Lost`]): it forgets everything and attaches again, so a wrong guess never outlives its life.
 
+mod batches;
+mod compaction;
+mod cut;
+mod decide_event;
+mod drops;
+mod inbound;
+mod intake;
 pub mod io;
+mod lifting;
+mod outcome;
+mod place;
+mod product_event;
+mod reading;
+mod rows;
+pub mod settings;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use io::{Effect, Input, Lost, Note, Phase, Snapshot};
+pub use settings::TenantSettings;
+
+use self::batches::Batches;
+use self::drops::Drops;
+use self::inbound::Inbound;
+use self::reading::Reading;
+use self::table::Table;
+use crate::domain::digest::Digester;
+use crate::domain::ids::{Fence, RecordKey};
+use crate::domain::plan::TenantPlan;
+use crate::domain::time::Timestamp;
+use crate::engine::breaker::Breaker;
+use crate::engine::call::ApiUsage;
+use crate::engine::commit::{Commit, Script};
+
+/// Pauses between losing a tenant and attaching again: at least this, with as much jitter on top.
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
+/// Errors shown in a snapshot.
+const ERRORS_KEPT: usize = 10;
+
+/// One tenant's decisions. See the module's words.
+#[derive(Debug)]
+pub struct Machine {
+    settings: TenantSettings,
+    plan: Arc<TenantPlan>,
+    digest: Digester,
+    phase: Phase,
+    paused: bool,
+    draining: bool,
+    drained: bool,
+    fence: Option<Fence>,
+    next_ticket: u64,
+    /// Scripts on their way: ticket → log entries that should be there to delete.
+    commits: BTreeMap<u64, u64>,
+    table: Table,
+    reading: Reading,
+    batches: Batches,
+    drops: Drops,
+    inbound: Inbound,
+    breaker: Breaker,
+    /// Objects whose writes wait: configuration errors.
+    held_objects: HashMap<Arc<str>, Timestamp>,
+    /// Reads that lift sequences, by ticket.
+    lifts: HashMap<u64, Vec<RecordKey>>,
+    errors: VecDeque<Arc<str>>,
+    usage: Option<ApiUsage>,
+    calls: u64,
+    dead: u64,
+    conflicts: u64,
+    last_event: Option<Timestamp>,
+    now: Timestamp,
+    dice: u64,
+    backpressure: &'static str,
+}
+
+impl Machine {
+    /// A machine that waits for [`Input::Start`]. `digest_key` is the tenant's own.
+    pub fn new(settings: TenantSettings, plan: Arc<TenantPlan>, digest_key: [u8; 32]) -> Self {
+        Self {
+            digest: Digester::new(digest_key),
+            settings,
+            plan,
+            phase: Phase::Detached,
+            paused: false,
+            draining: false,
+            drained: false,
+            fence: None,
+            next_ticket: 0,
+            commits: BTreeMap::new(),
+            table: Table::default(),
+            reading: Reading::default(),
+            batches: Batches::default(),
+            drops: Drops::default(),
+            inbound: Inbound::default(),
+            breaker: Breaker::default(),
+            held_objects: HashMap::new(),
+            lifts: HashMap::new(),
+            errors: VecDeque::new(),
+            usage: None,
+            calls: 0,
+            dead: 0,
+            conflicts: 0,
+            last_event: None,
+            now: Timestamp::ZERO,
+            dice: 0,
+            backpressure: "",
+        }
+    }
+
+    /// Takes one input in; what follows is pushed to `out`, in order.
+    pub fn step(&mut self, now: Timestamp, dice: u64, input: Input, out: &mut Vec<Effect>) {
+        self.now = self.now.max(now);
+        self.dice = dice;
+        match input {
+            Input::Start => self.start(out),
+            Input::Attached(attached) => self.attached(attached, out),
+            Input::Compacted(page) => self.compacted_page(page, out),
+            Input::Log(chunk) => self.log_chunk(chunk, out),
+            Input::Loaded { ticket, loaded } => self.loaded(ticket, loaded, out),
+            Input::Resolved { ticket, keys } => self.resolved(ticket, keys, out),
+            Input::Begun(batch) => self.begun(batch, out),
+            Input::Answered { batch, answer } => self.answered(batch, answer, out),
+            Input::Committed { ticket, done } => self.committed(ticket, done, out),
+            Input::Read { ticket, rows } => self.read(ticket, rows, out),
+            Input::Lengths(lengths) => self.lengths(lengths, out),
+            Input::Lost(reason) => self.lost(reason, out),
+            Input::Granted => self.granted(out),
+            Input::Events(batch) => self.events(batch, out),
+            Input::CursorLost => out.push(Effect::Note(Note::CursorLost)),
+            Input::Wake => self.reading.wake(),
+            Input::Tick => {}
+            Input::Drain => self.draining = true,
+            Input::Pause => self.paused = true,
+            Input::Resume => {
+                self.paused = false;
+                self.breaker.reset();
+                self.held_objects.clear();
+            }
+        }
+        if self.fence.is_some() {
+            self.pump(out);
+        }
+    }
+
+    /// Everything that may go on without being asked, in a fixed order.
+    fn pump(&mut self, out: &mut Vec<Effect>) {
+        for key in self.table.release(self.now) {
+            self.place(&key);
+        }
+        self.held_objects.retain(|_, until| *until > self.now);
+        self.flush_drops(out);
+        self.read_on(out);
+        self.compact(out);
+        self.inbound_on(out);
+        self.want_workers(out);
+        self.tell_backpressure(out);
+        self.table.evict(Table::IDLE_MAX.min(self.settings.table_records), self.reading.oldest_load());
+        if self.draining && !self.drained && self.batches.in_flight() == 0 && self.commits.is_empty() {
+            self.drained = true;
+            out.push(Effect::Drained);
+        }
+    }
+
+    fn start(&mut self, out: &mut Vec<Effect>) {
+        self.phase = Phase::Attaching;
+        out.push(Effect::Attach);
+    }
+
+    /// Forgets this life. What was true is in Redis.
+    fn lost(&mut self, reason: Lost, out: &mut Vec<Effect>) {
+        if self.phase == Phase::Detached {
+            return;
+        }
+        #[cfg(feature = "sabotage")]
+        if self.settings.sabotage == Some(settings::Sabotage::Fence) && reason == Lost::Fenced {
+            return;
+        }
+        self.phase = Phase::Detached;
+        self.fence = None;
+        self.commits.clear();
+        self.table = Table::default();
+        self.reading = Reading::default();
+        self.batches = Batches::default();
+        self.drops = Drops::default();
+        self.inbound = Inbound::default();
+        self.lifts.clear();
+        self.backpressure = "";
+        let jitter = Duration::from_millis(self.dice % (RESTART_PAUSE.as_millis() as u64 + 1));
+        let pause = match reason {
+            Lost::Full => Duration::from_secs(1),
+            Lost::Broken | Lost::Fenced | Lost::OldPartition(_) | Lost::Unexpected => RESTART_PAUSE,
+        };
+        out.push(Effect::Restart { pause: pause + jitter, reason });
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket
+    }
+
+    /// Names the fence for the next mutating script and counts the step ahead.
+    fn fence_step(&mut self) -> Option<Fence> {
+        let fence = self.fence.as_mut()?;
+        let named = fence.clone();
+        fence.step += 1;
+        Some(named)
+    }
+
+    /// Issues a fenced script.
+    fn commit(&mut self, script: Script, commit: Commit, out: &mut Vec<Effect>) -> u64 {
+        let ticket = self.ticket();
+        for (key, _) in &commit.rows {
+            if let Some(record) = self.table.records.get_mut(key) {
+                record.touched = ticket;
+            }
+        }
+        let tells = !commit.outbox.is_empty();
+        let expected = commit.delete.len() as u64;
+        if let Some(fence) = self.fence_step() {
+            self.commits.insert(ticket, expected);
+            out.push(Effect::Commit { ticket, fence, script, commit: Box::new(commit) });
+            if tells {
+                out.push(Effect::Forward);
+            }
+        }
+        ticket
+    }
+
+    fn committed(&mut self, ticket: u64, done: crate::engine::state::Committed, out: &mut Vec<Effect>) {
+        let Some(expected) = self.commits.remove(&ticket) else { return };
+        let missing = expected.saturating_sub(done.deleted);
+        if missing > 0 {
+            out.push(Effect::Note(Note::Trimmed { entries: missing }));
+        }
+        self.inbound_committed(ticket, out);
+    }
+
+    fn note_error(&mut self, code: &Arc<str>) {
+        if self.errors.len() >= ERRORS_KEPT {
+            self.errors.pop_front();
+        }
+        self.errors.push_back(Arc::clone(code));
+    }
+
+    fn tell_backpressure(&mut self, out: &mut Vec<Effect>) {
+        let held = self.table.entries_total();
+        let most = self.settings.compact_after_entries;
+        let level = if self.reading.blocked_by_bounds() && held >= most {
+            "stop"
+        } else if held * 2 >= most || self.table.pending_records * 2 >= self.settings.table_records {
+            "slow"
+        } else {
+            "ok"
+        };
+        if level != self.backpressure
+            && let Some(fence) = self.fence.clone()
+        {
+            self.backpressure = level;
+            out.push(Effect::Backpressure { fence, level });
+        }
+    }
+
+    /// The tenant as operators see it.
+    pub fn snapshot(&self) -> Snapshot {
+        let oldest = self.table.records.values().flat_map(|r| {
+            let flight = r.flight.as_ref().map(|f| f.pending.fold.oldest);
+            r.pending.as_ref().map(|p| p.fold.oldest).into_iter().chain(flight)
+        });
+        Snapshot {
+            phase: self.shown_phase(),
+            epoch: self.fence.as_ref().map_or(0, |f| f.epoch.0),
+            pending_records: self.table.pending_records,
+            pending_entries: self.table.entries_total(),
+            in_flight: self.batches.records_in_flight(),
+            unknown: self.table.records.values().filter(|r| r.doubt.is_some()).count(),
+            waiting_for_parent: self.table.records.values().filter(|r| r.orphan_since.is_some()).count(),
+            dead: self.dead,
+            oldest_ms: oldest.min().map(|t| t.0),
+            caught_up: self.reading.caught_up(),
+            last_errors: self.errors.iter().cloned().collect(),
+            calls: self.calls,
+            api_used: self.usage.map(|u| u.used),
+            api_limit: self.usage.map(|u| u.limit),
+            last_event_ms: self.last_event.map(|t| t.0),
+            wake_at: self.wake_at(),
+        }
+    }
+
+    /// Where the tenant stands, without the cost of a whole snapshot.
+    pub fn shown_phase(&self) -> Phase {
+        match self.phase {
+            Phase::Live if self.draining => Phase::Draining,
+            Phase::Live if self.paused => Phase::Paused,
+            Phase::Live if self.breaker.needs_authorisation() => Phase::AuthorisationNeeded,
+            Phase::Live if self.breaker.is_open(self.now) => Phase::BackingOff,
+            other => other,
+        }
+    }
+
+    /// Whether anything is unsettled: an owner with work stays live.
+    pub fn has_work(&self) -> bool {
+        self.phase != Phase::Live
+            || self.table.pending_records > 0
+            || self.batches.in_flight() > 0
+            || !self.commits.is_empty()
+            || self.inbound.is_busy()
+            || !self.reading.caught_up()
+    }
+
+    /// When something is due if no input comes.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let held = self.table.held.first_key_value().map(|((until, _), ())| *until);
+        let objects = self.held_objects.values().min().copied();
+        let freshness = self.next_due();
+        [held, objects, freshness, self.breaker.wake_at(), self.reading.check_at()].into_iter().flatten().min()
+    }
+}

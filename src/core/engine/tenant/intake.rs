@@ -1,0 +1,342 @@
+//! Taking entries of the log in: parse, load what they are compared with, fold.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::drops::Drops;
+use super::reading::LoadFor;
+use super::table::{Pending, Record};
+use super::{Effect, Machine, Note};
+use crate::domain::change::{Change, IdempotencyKey, Op, Origin, Rejection};
+use crate::domain::change_parse::Parser;
+use crate::domain::ids::{FieldIdx, RecordKey};
+use crate::domain::row::{FieldHash, Side};
+use crate::domain::stream::{Log, RawEntry};
+use crate::domain::time::Timestamp;
+use crate::domain::value;
+use crate::engine::fold::{self, Accepted, Before};
+use crate::engine::stamps::{self, Decided};
+use crate::engine::state::Loaded;
+
+/// An edit without `seen_revision` counts as having seen events that are this much older than its entry.
+const ASSUME_SEEN_AFTER: Duration = Duration::from_secs(5);
+/// How long a settled idempotency key stays in memory: longer than any load takes that was issued before.
+const KEYS_LINGER: Duration = Duration::from_secs(60);
+
+/// An entry, understood or refused.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    raw: RawEntry,
+    change: Result<Change, Rejection>,
+}
+
+/// Counts of one chunk.
+#[derive(Debug, Default)]
+struct Taken {
+    entries: usize,
+    refused: usize,
+    duplicate: usize,
+    stale: usize,
+}
+
+impl Machine {
+    /// Takes a chunk of a log in; it waits for its records' state if some are not in memory.
+    pub(super) fn take_chunk(&mut self, log: Log, entries: Vec<RawEntry>, out: &mut Vec<Effect>) {
+        let parser = Parser { plan: &self.plan, digest: &self.digest, tenant: &self.settings.tenant };
+        let redis_now = Timestamp(self.now.0.saturating_add_signed(self.reading.redis_ahead_ms));
+        let parsed: Vec<Parsed> =
+            entries.into_iter().map(|raw| Parsed { change: parser.parse(&raw, redis_now), raw }).collect();
+        let mut unknown = BTreeSet::new();
+        let mut keys: Vec<IdempotencyKey> = Vec::new();
+        for change in parsed.iter().filter_map(|p| p.change.as_ref().ok()) {
+            if !self.table.records.contains_key(&change.record) {
+                unknown.insert(change.record.clone());
+            }
+            if let Some(key) = change.idempotency
+                && !self.reading.keys.contains_key(&key.key)
+            {
+                keys.push(key);
+            }
+        }
+        if unknown.is_empty() && keys.is_empty() {
+            self.fold_chunk(parsed, &[], &[], out);
+            return;
+        }
+        let ticket = self.load(LoadFor::Chunk(unknown.into_iter().collect()), keys, out);
+        self.reading.chunk = Some((ticket, log, parsed));
+    }
+
+    /// Asks for records' state.
+    pub(super) fn load(&mut self, what: LoadFor, keys: Vec<IdempotencyKey>, out: &mut Vec<Effect>) -> u64 {
+        let ticket = self.ticket();
+        let records = what.records().to_vec();
+        self.reading.loads.insert(ticket, what);
+        self.inbound.asked_keys(ticket, &keys);
+        out.push(Effect::Load { ticket, records, keys });
+        ticket
+    }
+
+    pub(super) fn loaded(&mut self, ticket: u64, loaded: Loaded, out: &mut Vec<Effect>) {
+        let Some(what) = self.reading.loads.remove(&ticket) else { return };
+        for (key, state) in what.records().iter().zip(loaded.records) {
+            // What is in memory already is newer than what was read.
+            if self.table.records.contains_key(key) {
+                continue;
+            }
+            let doubt = self.reading.doubts.remove(key);
+            let row = state.row.unwrap_or_default();
+            let dead = state.dead.map(|fold| crate::engine::commit::Folded { entries: 0, ..fold });
+            self.table.records.insert(key.clone(), Record { row, dead, doubt, ..Record::default() });
+            self.table.index(key);
+            if let Some(fold) = state.compacted {
+                let compacted = fold.entries;
+                let pending = Pending { fold, compacted, from_compacted: true, lane: Some(Log::Changes), ..Pending::default() };
+                self.table.put_pending(key, pending);
+                self.place(key);
+            } else {
+                self.table.rest(key);
+            }
+        }
+        let keys = self.inbound.take_keys(ticket);
+        match what {
+            LoadFor::Compacted(_) => {}
+            LoadFor::Chunk(_) => {
+                if let Some((_, _, parsed)) = self.reading.chunk.take() {
+                    self.fold_chunk(parsed, &keys, &loaded.seen, out);
+                }
+            }
+            LoadFor::Events(_) => self.inbound_loaded(),
+            LoadFor::Parents(_) => self.parents_loaded(),
+        }
+    }
+
+    fn fold_chunk(
+        &mut self,
+        parsed: Vec<Parsed>,
+        asked: &[IdempotencyKey],
+        seen: &[Option<[u8; 8]>],
+        out: &mut Vec<Effect>,
+    ) {
+        self.forget_old_keys();
+        let mut taken = Taken { entries: parsed.len(), ..Taken::default() };
+        for Parsed { raw, change } in parsed {
+            match change {
+                Err(rejection) => {
+                    taken.refused += 1;
+                    self.refuse(&raw, rejection);
+                }
+                Ok(change) => self.take_change(&raw, change, asked, seen, &mut taken),
+            }
+            if self.drops.delete.len() >= Drops::ENTRIES_MAX {
+                self.flush_drops(out);
+            }
+        }
+        let Taken { entries, refused, duplicate, stale } = taken;
+        out.push(Effect::Note(Note::Folded { entries, refused, duplicate, stale }));
+    }
+
+    fn take_change(
+        &mut self,
+        raw: &RawEntry,
+        mut change: Change,
+        asked: &[IdempotencyKey],
+        seen: &[Option<[u8; 8]>],
+        taken: &mut Taken,
+    ) {
+        if let Some(key) = change.idempotency {
+            let stored = asked.iter().position(|k| k.key == key.key).and_then(|at| seen.get(at).copied().flatten());
+            match self.reading.keys.get(&key.key).copied().or(stored) {
+                Some(content) if content == key.content => {
+                    taken.duplicate += 1;
+                    self.drops.delete.push(change.entry);
+                    self.drops.counters.duplicate += 1;
+                    return;
+                }
+                Some(_) => {
+                    taken.refused += 1;
+                    self.refuse(raw, super::product_event::key_reused(&change));
+                    return;
+                }
+                None => {
+                    self.reading.keys.insert(key.key, key.content);
+                }
+            }
+        }
+        if matches!(change.op, Op::Link | Op::Refuse) {
+            taken.refused += 1;
+            self.refuse(raw, super::product_event::unsupported(&change));
+            return;
+        }
+        self.table.records.entry(change.record.clone()).or_default();
+        if self.lost_to_delete(&change) {
+            taken.refused += 1;
+            self.lose_to_delete(&change);
+            return;
+        }
+        if change.op == Op::Upsert && change.origin == Origin::Product && !self.drop_known(&mut change) {
+            return;
+        }
+        if self.fold_change(&change) == Accepted::Stale {
+            taken.stale += 1;
+            self.drops.delete.push(change.entry);
+            self.drops.seen.extend(change.idempotency);
+            self.drops.counters.stale += 1;
+            self.table.rest(&change.record);
+        }
+    }
+
+    /// Folds an accepted change over what is pending, with a dead letter's content beneath the first one.
+    fn fold_change(&mut self, change: &Change) -> Accepted {
+        let key = &change.record;
+        let mut pending = self.table.take_pending(key);
+        let Some(record) = self.table.records.get_mut(key) else { return Accepted::Stale };
+        let before = Before { row: &record.row, in_flight: record.flight.as_ref().map(|f| &f.pending.fold) };
+        let mut fold = pending.as_mut().map(|p| std::mem::take(&mut p.fold));
+        let accepted = fold::accept(&mut fold, before, change);
+        if let Some(mut fold) = fold {
+            let mut pending = pending.take().unwrap_or_default();
+            if accepted == Accepted::Yes {
+                if change.origin == Origin::Product
+                    && let Some(dead) = record.dead.take()
+                {
+                    fold = fold::under(fold, dead);
+                }
+                record.attempts = 0;
+                pending.entries.push(change.entry);
+                pending.keys.extend(change.idempotency);
+                pending.lane = Some(pending.lane.map_or(change.entry.log, |lane| lane.min(change.entry.log)));
+                self.table.count_entries(&[change.entry], true);
+            }
+            pending.fold = fold;
+            self.table.put_pending(key, pending);
+            self.place(key);
+        }
+        accepted
+    }
+
+    /// An edit of a record that Salesforce deleted, made without having seen the delete, comes too late (C4).
+    fn lost_to_delete(&self, change: &Change) -> bool {
+        let Some(record) = self.table.records.get(&change.record) else { return false };
+        let Some(tombstone) = record.row.tombstone else { return false };
+        let seen = change.seen_revision.max(change.caused_by.as_ref().map(|e| e.revision));
+        tombstone.by == Side::Salesforce
+            && (change.origin == Origin::Engine || seen.is_none_or(|revision| revision < tombstone.revision))
+    }
+
+    fn lose_to_delete(&mut self, change: &Change) {
+        self.drops.delete.push(change.entry);
+        self.drops.seen.extend(change.idempotency);
+        self.drops.counters.refused += 1;
+        if change.op == Op::Upsert && change.origin == Origin::Product && change.caused_by.is_none() {
+            let fields: Vec<FieldIdx> = change.fields.iter().map(|(idx, _)| *idx).collect();
+            self.tell_conflict(&change.record.clone(), &fields, Side::Salesforce, change.traceparent.clone());
+        }
+        self.table.rest(&change.record);
+    }
+
+    /// Takes out of a product's change what an event said before and what lost to an event that the edit had not seen.
+    /// False when nothing is left and the entry was dropped.
+    fn drop_known(&mut self, change: &mut Change) -> bool {
+        let Some(plan) = self.plan.object(&change.record.object).cloned() else { return true };
+        if change.fields.is_empty() {
+            return true;
+        }
+        let mut hashes: Vec<(FieldIdx, FieldHash)> = Vec::with_capacity(change.fields.len());
+        for (idx, raw) in &change.fields {
+            let hash = plan
+                .at(*idx)
+                .and_then(|f| value::to_salesforce(f, raw).ok().map(|v| self.digest.field(&plan.object, &f.name, v.normal.as_ref())))
+                .unwrap_or_default();
+            hashes.push((*idx, hash));
+        }
+        let mirrored: Vec<FieldIdx> = match &change.caused_by {
+            Some(event) if event.plan == plan.version => {
+                hashes.iter().filter(|h| event.says.contains(h)).map(|(idx, _)| *idx).collect()
+            }
+            _ => Vec::new(),
+        };
+        let lost = self.lost_to_events(&plan, change, &hashes, &mirrored);
+        if mirrored.is_empty() && lost.is_empty() {
+            return true;
+        }
+        change.fields.retain(|(idx, _)| !mirrored.contains(idx) && !lost.contains(idx));
+        let by = Decided { version: change.version.unwrap_or(0), packed: change.entry.id.packed() };
+        let all = plan.fields.len();
+        if let Some(record) = self.table.records.get_mut(&change.record) {
+            let gone: Vec<FieldIdx> = mirrored.iter().chain(&lost).copied().collect();
+            stamps::stamp(&mut record.row, &gone, by, all, self.now);
+            self.drops.rows.insert(change.record.clone());
+        }
+        if !lost.is_empty() {
+            self.tell_conflict(&change.record.clone(), &lost, Side::Salesforce, change.traceparent.clone());
+        }
+        if change.fields.is_empty() {
+            self.drops.delete.push(change.entry);
+            self.drops.seen.extend(change.idempotency);
+            if mirrored.is_empty() {
+                self.drops.counters.refused += 1;
+            } else {
+                self.drops.counters.settled += 1;
+            }
+            return false;
+        }
+        true
+    }
+
+    /// Units of the change that an unseen event had told the product of with another value: by policy Salesforce wins
+    /// them, or the product does and is told its own value again, because it may have applied the event meanwhile.
+    fn lost_to_events(
+        &mut self,
+        plan: &crate::domain::plan::ObjectPlan,
+        change: &Change,
+        hashes: &[(FieldIdx, FieldHash)],
+        mirrored: &[FieldIdx],
+    ) -> Vec<FieldIdx> {
+        let seen = change.seen_revision.max(change.caused_by.as_ref().map(|e| e.revision));
+        let Some(record) = self.table.records.get_mut(&change.record) else { return Vec::new() };
+        if let Some(revision) = seen
+            && record.row.told.iter().any(|t| t.revision <= revision)
+        {
+            record.row.told.retain(|t| t.revision > revision);
+            self.drops.rows.insert(change.record.clone());
+        }
+        let mut lost: Vec<FieldIdx> = Vec::new();
+        let mut kept: Vec<FieldIdx> = Vec::new();
+        for told in record.row.told.iter().rev() {
+            let assumed = seen.is_none() && change.entry.id.ms > told.at.after(ASSUME_SEEN_AFTER).0;
+            if assumed {
+                continue;
+            }
+            for (idx, hash) in hashes {
+                let differs = told.fields.iter().any(|(i, h)| i == idx && h != hash);
+                let decided = lost.contains(idx) || kept.contains(idx) || mirrored.contains(idx);
+                if !differs || decided {
+                    continue;
+                }
+                let unit = plan.together(*idx);
+                let policy = plan.at(*idx).map(|f| f.on_conflict);
+                if policy == Some(crate::domain::plan::Policy::Product) { &mut kept } else { &mut lost }.extend(unit);
+            }
+        }
+        if !kept.is_empty() {
+            self.reassert(plan, change, &kept);
+        }
+        lost
+    }
+
+    pub(super) fn remember_keys(&mut self, keys: &[IdempotencyKey]) {
+        for key in keys {
+            self.reading.old_keys.push_back((self.now.after(KEYS_LINGER), key.key));
+        }
+    }
+
+    fn forget_old_keys(&mut self) {
+        while let Some((until, key)) = self.reading.old_keys.front() {
+            if *until > self.now {
+                break;
+            }
+            self.reading.keys.remove(key);
+            self.reading.old_keys.pop_front();
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Reading a tenant's state in: folds that were compacted, then the logs, as far as memory's bounds allow.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use super::intake::Parsed;
+use super::table::Doubt;
+use super::{Effect, Machine, Note, Phase};
+use crate::domain::ids::RecordKey;
+use crate::domain::stream::{Log, StreamId};
+use crate::domain::time::Timestamp;
+use crate::engine::state::{Attached, CompactedPage, Lengths};
+
+/// How often an idle owner compares the logs' lengths with what it holds (log-road rules 19 and 25).
+const CHECK_EVERY: Duration = Duration::from_secs(30);
+/// Records of compacted folds named at once.
+const SCAN_RECORDS: usize = 500;
+
+/// What an outstanding load is for.
+#[derive(Debug)]
+pub(super) enum LoadFor {
+    /// Compacted folds found by the scan.
+    Compacted(Vec<RecordKey>),
+    /// The log chunk that waits in `Reading::chunk`.
+    Chunk(Vec<RecordKey>),
+    /// Change events.
+    Events(Vec<RecordKey>),
+    /// Parents that rows to be sent refer to.
+    Parents(Vec<RecordKey>),
+}
+
+impl LoadFor {
+    /// The records asked for.
+    pub fn records(&self) -> &[RecordKey] {
+        match self {
+            Self::Compacted(r) | Self::Chunk(r) | Self::Events(r) | Self::Parents(r) => r,
+        }
+    }
+}
+
+/// How far one log was read.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct LogPlace {
+    pub read_to: StreamId,
+    pub end: bool,
+}
+
+/// The scan over compacted folds.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Scan {
+    /// To be begun (again).
+    #[default]
+    Due,
+    /// A page is asked for.
+    Asked,
+    /// The next page begins here.
+    At(u64),
+    /// Every fold is in memory, or was forgotten on purpose since.
+    Done,
+}
+
+/// Where reading stands.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    scan: Scan,
+    changes: LogPlace,
+    backfill: LogPlace,
+    /// Whether an answer of `ReadLog` is to come.
+    asked: bool,
+    /// A chunk that waits for its records' state.
+    pub chunk: Option<(u64, Log, Vec<Parsed>)>,
+    /// Outstanding loads.
+    pub loads: BTreeMap<u64, LoadFor>,
+    /// Records whose last writer's outcome is unknown: not sent before the fold has reached this seq, or the log's end.
+    pub doubts: HashMap<RecordKey, Doubt>,
+    /// Idempotency keys of entries in memory, and of those settled a short time ago.
+    pub keys: HashMap<[u8; 16], [u8; 8]>,
+    pub old_keys: VecDeque<(Timestamp, [u8; 16])>,
+    /// Redis's clock less ours, in milliseconds.
+    pub redis_ahead_ms: i64,
+    checked: Timestamp,
+    check_asked: bool,
+    bounded: bool,
+}
+
+impl Reading {
+    /// The log may have grown.
+    pub fn wake(&mut self) {
+        self.changes.end = false;
+        self.backfill.end = false;
+    }
+
+    /// Whether everything in Redis is in memory.
+    pub fn caught_up(&self) -> bool {
+        self.scan == Scan::Done && self.changes.end && self.backfill.end && self.chunk.is_none()
+    }
+
+    /// Whether sending may begin: all that earlier owners left is known, or memory holds no more.
+    pub fn rebuilt(&self) -> bool {
+        (self.scan == Scan::Done && self.changes.end && self.chunk.is_none()) || self.bounded
+    }
+
+    /// Whether memory's bounds keep the rest of the log unread.
+    pub fn blocked_by_bounds(&self) -> bool {
+        self.bounded
+    }
+
+    /// The smallest ticket of an outstanding load.
+    pub fn oldest_load(&self) -> Option<u64> {
+        self.loads.first_key_value().map(|(ticket, _)| *ticket)
+    }
+
+    /// When the lengths are to be compared next.
+    pub fn check_at(&self) -> Option<Timestamp> {
+        (self.caught_up() && !self.check_asked).then(|| self.checked.after(CHECK_EVERY))
+    }
+
+    fn place(&mut self, log: Log) -> &mut LogPlace {
+        match log {
+            Log::Changes => &mut self.changes,
+            Log::Backfill => &mut self.backfill,
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn attached(&mut self, attached: Attached, out: &mut Vec<Effect>) {
+        self.phase = Phase::Rebuilding;
+        self.fence = Some(attached.fence);
+        self.reading.redis_ahead_ms =
+            i64::try_from(attached.redis_ms).unwrap_or(0) - i64::try_from(self.now.0).unwrap_or(0);
+        self.reading.checked = self.now;
+        for intent in attached.intents {
+            let records: Vec<RecordKey> = intent.records.iter().map(|r| r.record.clone()).collect();
+            for sent in intent.records {
+                let doubt = Doubt { since: intent.begun, seq: sent.seq, verb: sent.verb };
+                let known = self.reading.doubts.entry(sent.record).or_insert(doubt);
+                known.seq = known.seq.max(doubt.seq);
+                known.since = known.since.max(doubt.since);
+            }
+            self.batches.doubt(intent.batch, records);
+        }
+        let cursor = attached.cursors.into_iter().find(|(topic, _)| *topic == self.settings.topic);
+        out.push(Effect::Subscribe { after: cursor.map(|(_, place)| place) });
+        out.push(Effect::Forward);
+    }
+
+    /// Asks for what comes next, within memory's bounds.
+    pub(super) fn read_on(&mut self, out: &mut Vec<Effect>) {
+        let full = self.table.pending_records >= self.settings.table_records
+            || self.table.entries_total() >= self.settings.compact_after_entries.saturating_mul(2);
+        self.reading.bounded = full && !self.reading.caught_up();
+        if !full {
+            self.scan_on(out);
+            self.read_log_on(out);
+        }
+        if self.phase == Phase::Rebuilding && self.reading.rebuilt() {
+            self.phase = Phase::Live;
+            let keys: Vec<RecordKey> = self.table.records.keys().cloned().collect();
+            for key in keys {
+                self.place(&key);
+            }
+        }
+        self.check_lengths(out);
+    }
+
+    fn scan_on(&mut self, out: &mut Vec<Effect>) {
+        // What was compacted and forgotten is read again when memory has room.
+        let room = self.table.pending_records * 2 < self.settings.table_records;
+        if self.reading.scan == Scan::Done && self.table.forgotten > 0 && room {
+            self.reading.scan = Scan::Due;
+        }
+        let waiting = self.reading.loads.values().any(|l| matches!(l, LoadFor::Compacted(_)));
+        let cursor = match self.reading.scan {
+            Scan::Due => 0,
+            Scan::At(cursor) => cursor,
+            Scan::Asked | Scan::Done => return,
+        };
+        if waiting {
+            return;
+        }
+        if self.reading.scan == Scan::Due {
+            self.table.forgotten = 0;
+        }
+        self.reading.scan = Scan::Asked;
+        out.push(Effect::ScanCompacted { cursor, count: SCAN_RECORDS });
+    }
+
+    pub(super) fn compacted_page(&mut self, page: CompactedPage, out: &mut Vec<Effect>) {
+        if self.fence.is_none() {
+            return;
+        }
+        self.reading.scan = if page.next == 0 { Scan::Done } else { Scan::At(page.next) };
+        // A record in memory has folded its compacted content already, or made it itself (rule 18).
+        let mut unknown: Vec<RecordKey> =
+            page.records.into_iter().filter(|key| !self.table.records.contains_key(key)).collect();
+        unknown.sort();
+        unknown.dedup();
+        if !unknown.is_empty() {
+            self.load(LoadFor::Compacted(unknown), Vec::new(), out);
+        }
+    }
+
+    fn read_log_on(&mut self, out: &mut Vec<Effect>) {
+        let scanned = self.reading.scan == Scan::Done
+            && !self.reading.loads.values().any(|l| matches!(l, LoadFor::Compacted(_)));
+        if !scanned || self.reading.asked || self.reading.chunk.is_some() {
+            return;
+        }
+        let log = if !self.reading.changes.end {
+            Log::Changes
+        } else if !self.reading.backfill.end {
+            Log::Backfill
+        } else {
+            return;
+        };
+        self.reading.asked = true;
+        let after = self.reading.place(log).read_to;
+        out.push(Effect::ReadLog { log, after, count: self.settings.read_entries });
+    }
+
+    pub(super) fn log_chunk(&mut self, chunk: crate::engine::commit::LogChunk, out: &mut Vec<Effect>) {
+        if self.fence.is_none() {
+            return;
+        }
+        self.reading.asked = false;
+        let place = self.reading.place(chunk.log);
+        place.end = chunk.end;
+        if let Some(last) = chunk.entries.last() {
+            place.read_to = last.at.id;
+        }
+        if !chunk.entries.is_empty() {
+            self.take_chunk(chunk.log, chunk.entries, out);
+        }
+    }
+
+    fn check_lengths(&mut self, out: &mut Vec<Effect>) {
+        if self.phase == Phase::Live && self.reading.check_at().is_some_and(|at| at <= self.now) {
+            self.reading.check_asked = true;
+            self.reading.checked = self.now;
+            out.push(Effect::Lengths);
+        }
+    }
+
+    /// At the log's end its length equals what the owner holds; otherwise something was lost or is stuck.
+    pub(super) fn lengths(&mut self, lengths: Lengths, out: &mut Vec<Effect>) {
+        self.reading.check_asked = false;
+        let new = lengths.changes_last > self.reading.changes.read_to
+            || lengths.backfill_last > self.reading.backfill.read_to;
+        if new {
+            self.reading.wake();
+            return;
+        }
+        if !self.reading.caught_up() || !self.commits.is_empty() {
+            return;
+        }
+        let held = |log| self.table.entries.get(&log).copied().unwrap_or(0) as u64;
+        let folds = self
+            .table
+            .records
+            .values()
+            .filter(|r| {
+                let flight = r.flight.as_ref().is_some_and(|f| f.pending.from_compacted);
+                flight || r.pending.as_ref().is_some_and(|p| p.from_compacted)
+            })
+            .count()
+            + self.table.forgotten;
+        let agree = lengths.changes == held(Log::Changes)
+            && lengths.backfill == held(Log::Backfill)
+            && lengths.compacted == folds as u64;
+        if !agree {
+            out.push(Effect::Note(Note::LogMismatch));
+            self.lost(super::Lost::Unexpected, out);
+        }
+    }
+}
