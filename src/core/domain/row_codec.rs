@@ -4,13 +4,14 @@
 //! 95 bytes. What is nearly always the same is a flag, what is near another number is kept as the difference.
 //!
 //! Layout: format, flags, then what the flags name, in this order: Salesforce id (12), `last_seq`, `revision`,
-//! tombstone's revision, stamps, base (plan 4, count, 6 each), unconfirmed writes.
+//! tombstone's revision, stamps, base (plan 4, count, 6 each), unconfirmed writes and told events.
 
 use super::ids::FieldIdx;
 use super::pack::{Pack, Unpack};
-use super::row::{Base, FieldHash, Row, SentWrite, Side, Stamp, Tombstone};
+use super::row::{Base, FieldHash, Row, SentWrite, Side, Stamp, Told, Tombstone};
 use super::salesforce_id::SalesforceId;
 use super::stream::StreamId;
+use super::time::Timestamp;
 
 /// The bytes are no row that this version can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +27,8 @@ const DEAD_LETTER: u8 = 1 << 3;
 const ONE_STAMP: u8 = 1 << 4;
 const STAMPS: u8 = 1 << 5;
 const BASE: u8 = 1 << 6;
-const UNCONFIRMED: u8 = 1 << 7;
+/// Unconfirmed writes or told events, or both.
+const RECENT: u8 = 1 << 7;
 
 /// The row as bytes.
 pub fn encode(row: &Row) -> Vec<u8> {
@@ -40,7 +42,7 @@ pub fn encode(row: &Row) -> Vec<u8> {
         (ONE_STAMP, one_stamp),
         (STAMPS, stamps),
         (BASE, row.base != Base::default()),
-        (UNCONFIRMED, !row.unconfirmed.is_empty()),
+        (RECENT, !(row.unconfirmed.is_empty() && row.told.is_empty())),
     ];
     let flags = flags
         .into_iter()
@@ -76,11 +78,17 @@ pub fn encode(row: &Row) -> Vec<u8> {
         out.put_uint(row.base.fields.len() as u64);
         row.base.fields.iter().for_each(|hash| out.extend_from_slice(&hash.0));
     }
-    if !row.unconfirmed.is_empty() {
+    if flags & RECENT != 0 {
         out.put_uint(row.unconfirmed.len() as u64);
         for write in &row.unconfirmed {
             out.put_near(write.seq, row.last_seq);
             put_hashes(&mut out, &write.fields);
+        }
+        out.put_uint(row.told.len() as u64);
+        for told in &row.told {
+            out.put_near(told.revision, row.revision);
+            out.put_uint(told.at.0);
+            put_hashes(&mut out, &told.fields);
         }
     }
     out
@@ -146,10 +154,18 @@ fn read_row(read: &mut Unpack<'_>) -> Option<Row> {
             fields: read.list(|read| read.array().map(FieldHash))?,
         };
     }
-    if on(UNCONFIRMED) {
+    if on(RECENT) {
         row.unconfirmed = read.list(|read| {
             Some(SentWrite {
                 seq: read.near(last_seq)?,
+                fields: read_hashes(read)?,
+            })
+        })?;
+        let revision = row.revision;
+        row.told = read.list(|read| {
+            Some(Told {
+                revision: read.near(revision)?,
+                at: Timestamp(read.uint()?),
                 fields: read_hashes(read)?,
             })
         })?;
@@ -202,6 +218,11 @@ mod tests {
             .prop_map(|(seq, fields)| SentWrite { seq, fields })
     }
 
+    fn told() -> impl Strategy<Value = Told> {
+        (any::<u64>(), any::<u64>(), vec((any::<u16>().prop_map(FieldIdx), hash()), 0..4))
+            .prop_map(|(revision, at, fields)| Told { revision, at: Timestamp(at), fields })
+    }
+
     fn row() -> impl Strategy<Value = Row> {
         let tombstone = (any::<bool>(), any::<u64>()).prop_map(|(ours, revision)| Tombstone {
             by: if ours { Side::Product } else { Side::Salesforce },
@@ -217,10 +238,11 @@ mod tests {
                 option::of(tombstone),
                 any::<bool>(),
                 vec(sent(), 0..5),
+                vec(told(), 0..5),
             ),
         )
             .prop_map(|((salesforce_id, last_seq, stamps, stamped_s), rest)| {
-                let (base, revision, tombstone, dead_letter, unconfirmed) = rest;
+                let (base, revision, tombstone, dead_letter, unconfirmed, told) = rest;
                 Row {
                     salesforce_id,
                     last_seq,
@@ -231,6 +253,7 @@ mod tests {
                     tombstone,
                     dead_letter,
                     unconfirmed,
+                    told,
                 }
             })
     }

@@ -8,6 +8,7 @@ use crate::domain::change::IdempotencyKey;
 use crate::domain::event::Event;
 use crate::domain::ids::RecordKey;
 use crate::domain::row::Row;
+use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::EntryRef;
 use crate::engine::commit::{Commit, Counters, DeadKey, DeadLetter, Script};
 
@@ -19,6 +20,7 @@ pub(super) struct Drops {
     pub seen: Vec<IdempotencyKey>,
     pub outbox: Vec<Event>,
     pub compacted_remove: Vec<RecordKey>,
+    pub unlinks: Vec<SalesforceId>,
     pub dead_put: Vec<(DeadKey, DeadLetter)>,
     pub dead_remove: Vec<DeadKey>,
     pub counters: Counters,
@@ -30,6 +32,7 @@ impl Drops {
             && self.rows.is_empty()
             && self.outbox.is_empty()
             && self.compacted_remove.is_empty()
+            && self.unlinks.is_empty()
             && self.dead_put.is_empty()
             && self.dead_remove.is_empty()
     }
@@ -69,6 +72,7 @@ impl Machine {
             seen: drops.seen,
             outbox: drops.outbox,
             compacted_remove: drops.compacted_remove,
+            unlinks: drops.unlinks,
             dead_put: drops.dead_put,
             dead_remove: drops.dead_remove,
             intents_done: self.batches.take_done(),

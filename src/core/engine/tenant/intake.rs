@@ -143,6 +143,11 @@ impl Machine {
         seen: &[Option<[u8; 8]>],
         taken: &mut Taken,
     ) {
+        if matches!(change.op, Op::Link | Op::Refuse) {
+            taken.refused += 1;
+            self.refuse(raw, super::product_event::unsupported(&change));
+            return;
+        }
         if let Some(key) = change.idempotency {
             let stored = asked.iter().position(|k| k.key == key.key).and_then(|at| seen.get(at).copied().flatten());
             match self.reading.keys.get(&key.key).copied().or(stored) {
@@ -161,11 +166,6 @@ impl Machine {
                     self.reading.keys.insert(key.key, key.content);
                 }
             }
-        }
-        if matches!(change.op, Op::Link | Op::Refuse) {
-            taken.refused += 1;
-            self.refuse(raw, super::product_event::unsupported(&change));
-            return;
         }
         self.table.records.entry(change.record.clone()).or_default();
         if self.lost_to_delete(&change) {

@@ -227,6 +227,7 @@ impl Machine {
                 record.touched = ticket;
             }
         }
+        self.remember_keys(&commit.seen);
         let tells = !commit.outbox.is_empty();
         let expected = commit.delete.len() as u64;
         if let Some(fence) = self.fence_step() {

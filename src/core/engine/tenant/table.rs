@@ -123,6 +123,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether the row's base is what Salesforce holds: no write of ours that could have changed it is in doubt.
+    pub fn base_known(&self) -> bool {
+        self.doubt.is_none_or(|d| self.row.last_seq >= d.seq)
+    }
+
     /// Whether nothing but the row is worth keeping.
     pub fn is_idle(&self) -> bool {
         self.pending.is_none() && self.flight.is_none() && self.doubt.is_none()

@@ -1,0 +1,371 @@
+//! Change events on their way in, one batch at a time: whose are they, what is known of those, what is missing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::reading::LoadFor;
+use super::{Effect, Machine, Note};
+use crate::domain::ids::RecordKey;
+use crate::domain::plan::{Kind, ObjectPlan};
+use crate::domain::salesforce_id::SalesforceId;
+use crate::domain::time::Timestamp;
+use crate::domain::value;
+use crate::engine::call::ReadRow;
+use crate::engine::classify::CallFault;
+use crate::engine::commit::{Commit, Script};
+use crate::engine::inbound::{ChangeEvent, ChangeKind, EventBatch, SalesforceValue};
+
+/// How soon a read that failed is tried again.
+const READ_RETRY: Duration = Duration::from_secs(2);
+/// Ids in one read at most.
+const READ_MAX: usize = 2_000;
+
+/// How far a batch of events has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    Resolve,
+    Resolving(u64),
+    Load,
+    Loading,
+    Read,
+    Reading(BTreeMap<u64, Vec<SalesforceId>>),
+    Wait(Timestamp),
+    Decide,
+    Committing(u64),
+}
+
+/// The batch in hand.
+#[derive(Debug)]
+pub(super) struct Work {
+    batch: EventBatch,
+    stage: Stage,
+    /// What the id index says.
+    pub keys: HashMap<SalesforceId, Option<RecordKey>>,
+    asked: Vec<SalesforceId>,
+    /// Fields read because the events did not hold them.
+    pub reads: HashMap<SalesforceId, Vec<(Arc<str>, SalesforceValue)>>,
+    gone: BTreeSet<SalesforceId>,
+    tally: Tally,
+}
+
+/// Counts of one batch.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub events: usize,
+    pub echoes: usize,
+    pub told: usize,
+    pub conflicts: usize,
+    pub unlinked: usize,
+}
+
+/// Change events of a tenant.
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    work: Option<Work>,
+    #[cfg(feature = "sabotage")]
+    pub dropped: u64,
+}
+
+impl Inbound {
+    pub fn is_busy(&self) -> bool {
+        self.work.is_some()
+    }
+
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        match self.work.as_ref()?.stage {
+            Stage::Wait(until) => Some(until),
+            _ => None,
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn events(&mut self, mut batch: EventBatch, _: &mut Vec<Effect>) {
+        self.last_event = Some(self.now);
+        #[cfg(feature = "sabotage")]
+        if self.settings.sabotage == Some(super::settings::Sabotage::DropEvent) {
+            let dropped = &mut self.inbound.dropped;
+            batch.events.retain(|_| {
+                *dropped += 1;
+                *dropped % 500 != 0
+            });
+        }
+        batch.events.retain(|e| self.plan.by_sobject(&e.sobject).is_some());
+        self.inbound.work = Some(Work {
+            batch,
+            stage: Stage::Resolve,
+            keys: HashMap::new(),
+            asked: Vec::new(),
+            reads: HashMap::new(),
+            gone: BTreeSet::new(),
+            tally: Tally::default(),
+        });
+    }
+
+    /// Takes the batch in hand as far as it can go now.
+    pub(super) fn inbound_on(&mut self, out: &mut Vec<Effect>) {
+        if self.phase != super::Phase::Live {
+            return;
+        }
+        // Each stage leads to a later one, or waits; a batch passes them at most twice (records may be evicted).
+        for _ in 0..16 {
+            let Some(mut work) = self.inbound.work.take() else { return };
+            let before = std::mem::replace(&mut work.stage, Stage::Decide);
+            let (stage, go_on) = match before {
+                Stage::Resolve => self.resolve_events(&mut work, out),
+                Stage::Load => self.load_events(&work, out),
+                Stage::Read => self.read_events(&work, out),
+                Stage::Wait(until) if until <= self.now => (Stage::Read, true),
+                Stage::Decide if self.events_unloaded(&work).is_empty() => self.decide_events(&mut work, out),
+                Stage::Decide => (Stage::Load, true),
+                waiting => (waiting, false),
+            };
+            work.stage = stage;
+            self.inbound.work = Some(work);
+            if !go_on {
+                return;
+            }
+        }
+    }
+
+    fn resolve_events(&mut self, work: &mut Work, out: &mut Vec<Effect>) -> (Stage, bool) {
+        let mut ids = BTreeSet::new();
+        for event in &work.batch.events {
+            let Some(plan) = self.plan.by_sobject(&event.sobject) else { continue };
+            ids.extend(event.ids.iter().copied());
+            ids.extend(referred(plan, event.fields.iter().map(|(n, v)| (n.as_ref(), v))));
+        }
+        for values in work.reads.values() {
+            ids.extend(values.iter().filter_map(|(_, v)| id_of(v)));
+        }
+        ids.retain(|id| !self.table.by_id.contains_key(id) && !work.keys.contains_key(id));
+        if ids.is_empty() {
+            return (Stage::Load, true);
+        }
+        let ticket = self.ticket();
+        work.asked = ids.iter().copied().collect();
+        out.push(Effect::Resolve { ticket, ids: work.asked.clone() });
+        (Stage::Resolving(ticket), false)
+    }
+
+    pub(super) fn resolved(&mut self, ticket: u64, keys: Vec<Option<RecordKey>>) {
+        let Some(work) = &mut self.inbound.work else { return };
+        if work.stage != Stage::Resolving(ticket) {
+            return;
+        }
+        work.keys.extend(std::mem::take(&mut work.asked).into_iter().zip(keys));
+        work.stage = Stage::Load;
+    }
+
+    /// The record that an event's id is, by memory, by the index, or by the key that the event itself holds.
+    pub(super) fn record_of(&self, work: &Work, event: &ChangeEvent, id: SalesforceId) -> Option<RecordKey> {
+        if let Some(key) = self.table.by_id.get(&id) {
+            return Some(key.clone());
+        }
+        if let Some(Some(key)) = work.keys.get(&id) {
+            return Some(key.clone());
+        }
+        let plan = self.plan.by_sobject(&event.sobject)?;
+        match event.field(&plan.external_id)? {
+            SalesforceValue::Text(key) if !key.is_empty() => {
+                Some(RecordKey::new(Arc::clone(&plan.object), Arc::clone(key)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The key of a parent, for references.
+    pub(super) fn key_of(&self, work: &Work, id: SalesforceId) -> Option<RecordKey> {
+        self.table.by_id.get(&id).cloned().or_else(|| work.keys.get(&id).cloned().flatten())
+    }
+
+    fn events_unloaded(&self, work: &Work) -> Vec<RecordKey> {
+        let mut unknown = BTreeSet::new();
+        for event in &work.batch.events {
+            unknown.extend(event.ids.iter().filter_map(|id| self.record_of(work, event, *id)));
+        }
+        unknown.into_iter().filter(|key| !self.table.records.contains_key(key)).collect()
+    }
+
+    fn load_events(&mut self, work: &Work, out: &mut Vec<Effect>) -> (Stage, bool) {
+        let unknown = self.events_unloaded(work);
+        if unknown.is_empty() {
+            return (Stage::Read, true);
+        }
+        self.load(LoadFor::Events(unknown), Vec::new(), out);
+        (Stage::Loading, false)
+    }
+
+    pub(super) fn inbound_loaded(&mut self) {
+        if let Some(work) = &mut self.inbound.work
+            && work.stage == Stage::Loading
+        {
+            work.stage = Stage::Read;
+        }
+    }
+
+    /// Fields that a decision needs and the events do not hold: the rest of a group, long texts, whole records of gaps.
+    fn read_events(&mut self, work: &Work, out: &mut Vec<Effect>) -> (Stage, bool) {
+        let mut missing: BTreeMap<Arc<str>, (BTreeSet<SalesforceId>, BTreeSet<Arc<str>>)> = BTreeMap::new();
+        for event in &work.batch.events {
+            let Some(plan) = self.plan.by_sobject(&event.sobject) else { continue };
+            let fields = missing_fields(plan, event);
+            if fields.is_empty() {
+                continue;
+            }
+            for id in &event.ids {
+                let known = work.reads.contains_key(id) || work.gone.contains(id);
+                if !known && self.record_of(work, event, *id).is_some() {
+                    let entry = missing.entry(Arc::clone(&event.sobject)).or_default();
+                    entry.0.insert(*id);
+                    entry.1.extend(fields.iter().cloned());
+                }
+            }
+        }
+        if missing.is_empty() {
+            return (Stage::Decide, true);
+        }
+        let mut tickets = BTreeMap::new();
+        for (sobject, (ids, fields)) in missing {
+            let ids: Vec<SalesforceId> = ids.into_iter().collect();
+            for chunk in ids.chunks(READ_MAX) {
+                let ticket = self.ticket();
+                tickets.insert(ticket, chunk.to_vec());
+                self.calls += 1;
+                let fields = fields.iter().cloned().collect();
+                out.push(Effect::Read { ticket, sobject: Arc::clone(&sobject), ids: chunk.to_vec(), fields });
+            }
+        }
+        (Stage::Reading(tickets), false)
+    }
+
+    pub(super) fn inbound_read(&mut self, ticket: u64, rows: Result<Vec<ReadRow>, CallFault>) {
+        let now = self.now;
+        let Some(work) = &mut self.inbound.work else { return };
+        let Stage::Reading(tickets) = &mut work.stage else { return };
+        let Some(ids) = tickets.remove(&ticket) else { return };
+        let done = tickets.is_empty();
+        match rows {
+            Ok(rows) => {
+                for (id, row) in ids.into_iter().zip(rows) {
+                    match row.fields.as_deref().and_then(values_of) {
+                        Some(values) => {
+                            work.reads.insert(id, values);
+                        }
+                        None => {
+                            work.gone.insert(id);
+                        }
+                    }
+                }
+                if done {
+                    // References that were read may name parents that are not resolved yet.
+                    work.stage = Stage::Resolve;
+                }
+            }
+            Err(fault) => {
+                work.stage = Stage::Wait(now.after(READ_RETRY));
+                self.note_error(&fault.code);
+            }
+        }
+    }
+
+    fn decide_events(&mut self, work: &mut Work, out: &mut Vec<Effect>) -> (Stage, bool) {
+        let mut commit = Commit::default();
+        let mut touched = BTreeSet::new();
+        let mut tally = Tally { events: work.batch.events.len(), ..Tally::default() };
+        let events = std::mem::take(&mut work.batch.events);
+        for event in &events {
+            if event.kind == ChangeKind::Overflow {
+                out.push(Effect::Note(Note::Gap { records: 0 }));
+                continue;
+            }
+            for id in &event.ids {
+                self.decide_event(work, event, *id, &mut commit, &mut touched, &mut tally);
+            }
+        }
+        work.tally = tally;
+        for key in &touched {
+            if let Some(record) = self.table.records.get(key) {
+                commit.rows.push((key.clone(), record.row.clone()));
+            }
+        }
+        let topic = Arc::clone(&self.settings.topic);
+        commit.cursors.push((topic, work.batch.latest.clone()));
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        commit.counters.echoes += count(tally.echoes);
+        commit.counters.conflicts += count(tally.conflicts);
+        commit.counters.unlinked += count(tally.unlinked);
+        commit.counters.events += count(commit.outbox.len());
+        let ticket = self.commit(Script::Emit, commit, out);
+        self.flush_drops(out);
+        for key in &touched {
+            self.place(key);
+            self.table.rest(key);
+        }
+        (Stage::Committing(ticket), false)
+    }
+
+    pub(super) fn inbound_committed(&mut self, ticket: u64, out: &mut Vec<Effect>) {
+        let done = self.inbound.work.as_ref().is_some_and(|w| w.stage == Stage::Committing(ticket));
+        if !done {
+            return;
+        }
+        if let Some(work) = self.inbound.work.take() {
+            let Tally { events, echoes, told, conflicts, unlinked } = work.tally;
+            if events > 0 {
+                out.push(Effect::Note(Note::Events { events, echoes, told, conflicts, unlinked }));
+            }
+        }
+        out.push(Effect::NextEvents);
+    }
+}
+
+/// Ids that reference fields of the event hold.
+fn referred<'a>(
+    plan: &'a ObjectPlan,
+    fields: impl Iterator<Item = (&'a str, &'a SalesforceValue)> + 'a,
+) -> impl Iterator<Item = SalesforceId> + 'a {
+    fields.filter(|(name, _)| plan.by_salesforce(name).any(|f| f.kind == Kind::Reference)).filter_map(|(_, v)| id_of(v))
+}
+
+/// The Salesforce id that a value is, if it is one.
+pub(super) fn id_of(value: &SalesforceValue) -> Option<SalesforceId> {
+    match value {
+        SalesforceValue::Text(text) => SalesforceId::parse(text).ok(),
+        _ => None,
+    }
+}
+
+/// API names of mapped fields that must be read before the event can be decided.
+fn missing_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
+    if event.kind == ChangeKind::Delete || event.kind == ChangeKind::Overflow {
+        return Vec::new();
+    }
+    if event.kind == ChangeKind::Gap {
+        return plan.fields.iter().map(|f| Arc::clone(&f.salesforce)).collect();
+    }
+    let held = |name: &str| event.field(name).is_some();
+    let mut missing: BTreeSet<Arc<str>> = BTreeSet::new();
+    for group in &plan.groups {
+        let names: Vec<&Arc<str>> = group.iter().filter_map(|idx| plan.at(*idx)).map(|f| &f.salesforce).collect();
+        let some = names.iter().any(|n| held(n) || event.unread.contains(n));
+        if some && !names.iter().all(|n| held(n)) {
+            missing.extend(names.into_iter().cloned());
+        }
+    }
+    missing.extend(event.unread.iter().filter(|n| plan.by_salesforce(n).next().is_some()).cloned());
+    missing.into_iter().collect()
+}
+
+/// A record's fields as the REST API returned them.
+fn values_of(json: &[u8]) -> Option<Vec<(Arc<str>, SalesforceValue)>> {
+    let fields: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(json).ok()?;
+    Some(
+        fields
+            .into_iter()
+            .filter(|(name, _)| name != "attributes")
+            .map(|(name, raw)| (Arc::from(name.as_str()), value::from_rest(raw.get())))
+            .collect(),
+    )
+}

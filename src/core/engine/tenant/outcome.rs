@@ -1,0 +1,393 @@
+//! What a batch's answer means for each of its records: one fenced settlement, row by row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batches::Batch;
+use super::table::{Doubt, Flight, Lifting, await_event};
+use super::{Effect, Machine, Note};
+use crate::domain::ids::{BatchId, FieldIdx, RecordKey};
+use crate::domain::row::{Row, Side, Tombstone};
+use crate::domain::salesforce_id::SalesforceId;
+use crate::domain::time::Timestamp;
+use crate::engine::call::WriteAnswer;
+use crate::engine::classify::{CallFault, Class, RowFault, RowOutcome};
+use crate::engine::commit::{Commit, DeadKey, Intent, IntentRecord, Script, Verb};
+use crate::engine::retry;
+use crate::engine::stamps::{self, Decided};
+
+/// How long an object's writes wait after a configuration error of it.
+const CONFIGURATION_HOLD: Duration = Duration::from_secs(60);
+/// How long an owner waits before it sends again what the fence refused.
+const FENCE_GRACE: Duration = Duration::from_secs(2);
+/// How long a record waits for the event that says how it went, before it is taken for deleted.
+const GONE_PATIENCE: u32 = 5;
+/// Conflicts with other records (a unique value) are tried this often before they are dead letters.
+const CONFLICT_TRIES: u32 = 3;
+
+/// Counts of one answer, for the note.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    retried: usize,
+    dead: usize,
+    unknown: usize,
+    fenced: usize,
+}
+
+impl Machine {
+    pub(super) fn answered(&mut self, id: BatchId, answer: WriteAnswer, out: &mut Vec<Effect>) {
+        let Some(batch) = self.batches.batches.remove(&id) else { return };
+        self.usage = answer.usage.or(self.usage);
+        self.calls += u64::from(answer.requests.saturating_sub(1));
+        let mut tally = Tally::default();
+        let oldest_age = self.now.since(batch.oldest);
+        match answer.outcome {
+            Ok(outcomes) if outcomes.len() == batch.records.len() => {
+                self.breaker.on_answer(self.now, None, self.dice);
+                self.settle_rows(id, &batch, outcomes, &mut tally, out);
+            }
+            Ok(_) => {
+                self.whole_batch(id, &batch, Class::Unknown, None, &mut tally);
+            }
+            Err(fault) => self.call_failed(id, &batch, &fault, &mut tally, out),
+        }
+        let Tally { done, retried, dead, unknown, fenced } = tally;
+        out.push(Effect::Note(Note::Batch {
+            sobject: Arc::clone(&batch.object.sobject),
+            rows: batch.records.len(),
+            done,
+            retried,
+            dead,
+            unknown,
+            took: answer.took,
+            oldest_age,
+        }));
+        if fenced > 0 {
+            out.push(Effect::Note(Note::FenceRefused { records: fenced }));
+        }
+    }
+
+    fn call_failed(&mut self, id: BatchId, batch: &Batch, fault: &CallFault, tally: &mut Tally, out: &mut Vec<Effect>) {
+        out.push(Effect::Note(Note::CallFailed { code: Arc::clone(&fault.code), status: fault.status }));
+        self.note_error(&fault.code);
+        let asked_before = self.breaker.needs_authorisation();
+        self.breaker.on_answer(self.now, Some(fault.class), self.dice);
+        if fault.class == Class::Configuration {
+            self.held_objects.insert(Arc::clone(&batch.object.object), self.now.after(CONFIGURATION_HOLD));
+        }
+        if self.breaker.needs_authorisation() && !asked_before {
+            self.tell_tenant("authorisation_needed", &fault.detail);
+        }
+        self.whole_batch(id, batch, fault.class, fault.retry_after, tally);
+    }
+
+    /// The call as a whole did not come to row outcomes.
+    fn whole_batch(
+        &mut self,
+        id: BatchId,
+        batch: &Batch,
+        class: Class,
+        hint: Option<Duration>,
+        tally: &mut Tally,
+    ) {
+        let mut doubtful = Vec::new();
+        for key in &batch.records {
+            let Some(flight) = self.land(key) else { continue };
+            if class == Class::Unknown {
+                tally.unknown += 1;
+                self.in_doubt(key, &flight);
+            } else {
+                tally.retried += 1;
+            }
+            self.send_again(key, flight, class, hint);
+            if self.table.records.get(key).is_some_and(|r| r.doubt.is_some()) {
+                doubtful.push(key.clone());
+            }
+        }
+        // The intent stays in Redis as it is while it names a record of which some write's outcome is not known.
+        if doubtful.is_empty() {
+            self.batches.done.push(id);
+        } else {
+            self.batches.doubt(id, doubtful);
+        }
+    }
+
+    fn in_doubt(&mut self, key: &RecordKey, flight: &Flight) {
+        let now = self.now;
+        if let Some(record) = self.table.records.get_mut(key) {
+            record.doubt = Some(Doubt { since: now, seq: flight.write.seq, verb: flight.verb });
+        }
+    }
+
+    /// Takes a record's flight out of the table.
+    pub(super) fn land(&mut self, key: &RecordKey) -> Option<Flight> {
+        self.table.records.get_mut(key)?.flight.take()
+    }
+
+    /// Retry: what was in flight goes beneath what came since; nothing is stored, the log is the failed change (rule 22).
+    pub(super) fn send_again(&mut self, key: &RecordKey, flight: Flight, class: Class, hint: Option<Duration>) {
+        let newer = self.table.take_pending(key);
+        let pending = match newer {
+            Some(newer) => newer.over(flight.pending),
+            None => flight.pending,
+        };
+        self.table.put_pending(key, pending);
+        let Some(record) = self.table.records.get_mut(key) else { return };
+        record.attempts = record.attempts.saturating_add(1);
+        let until = self.now.after(retry::delay(class, record.attempts, hint, self.dice));
+        self.table.hold(key, until);
+    }
+
+    fn settle_rows(&mut self, id: BatchId, batch: &Batch, outcomes: Vec<RowOutcome>, tally: &mut Tally, out: &mut Vec<Effect>) {
+        let was_authorised = !self.breaker.was_unauthorised();
+        if !was_authorised {
+            self.tell_tenant("active", "Salesforce accepts the tenant's session again");
+        }
+        let mut commit = Commit { batch: Some(id), ..Commit::default() };
+        for (key, outcome) in batch.records.iter().zip(outcomes) {
+            match outcome {
+                RowOutcome::Done { id, created } => {
+                    tally.done += 1;
+                    self.written(key, batch, id, created, &mut commit);
+                }
+                RowOutcome::Failed(fault) => self.row_failed(key, batch, fault, &mut commit, tally, out),
+            }
+        }
+        commit.intent_left = self.intent_left(id, batch);
+        commit.intents_done = self.batches.take_done();
+        commit.counters.events += i64::try_from(commit.outbox.len()).unwrap_or(i64::MAX);
+        self.commit(Script::Settle, commit, out);
+        for key in &batch.records {
+            self.place(key);
+            self.table.rest(key);
+            if let Some(doubt) = self.table.records.get(key).filter(|r| r.pending.is_none()).and_then(|r| r.doubt) {
+                self.table.hold(key, doubt.since.after(self.settings.request_limit));
+            }
+        }
+    }
+
+    /// What the next owner must know of this batch: records of which a write, this one or an earlier one, is in doubt.
+    fn intent_left(&mut self, id: BatchId, batch: &Batch) -> Option<Intent> {
+        let mut left = Vec::new();
+        let mut since = Timestamp::ZERO;
+        for key in &batch.records {
+            if let Some(doubt) = self.table.records.get(key).and_then(|r| r.doubt) {
+                since = since.max(doubt.since);
+                left.push(IntentRecord { record: key.clone(), seq: doubt.seq, verb: doubt.verb, crashes: 0 });
+            }
+        }
+        if left.is_empty() {
+            return None;
+        }
+        self.batches.doubt(id, left.iter().map(|r| r.record.clone()).collect());
+        Some(Intent { batch: id, begun: since, records: left })
+    }
+
+    fn row_failed(
+        &mut self,
+        key: &RecordKey,
+        batch: &Batch,
+        fault: RowFault,
+        commit: &mut Commit,
+        tally: &mut Tally,
+        out: &mut Vec<Effect>,
+    ) {
+        self.note_error(&fault.code);
+        let Some(flight) = self.land(key) else { return };
+        let attempts = self.table.records.get(key).map_or(0, |r| r.attempts);
+        match fault.class {
+            Class::Gone if flight.verb == Verb::Delete => {
+                tally.done += 1;
+                self.settled(key, batch, flight, None, false, commit);
+            }
+            Class::Gone => self.gone(key, flight, attempts, tally),
+            Class::Fence => {
+                tally.fenced += 1;
+                self.fence_refused(key, flight, out);
+            }
+            Class::Unknown => {
+                tally.unknown += 1;
+                self.in_doubt(key, &flight);
+                self.send_again(key, flight, Class::Unknown, None);
+            }
+            Class::Conflict if attempts < CONFLICT_TRIES => {
+                tally.retried += 1;
+                self.send_again(key, flight, Class::Conflict, None);
+            }
+            Class::Reject | Class::Conflict => {
+                tally.dead += 1;
+                self.dead_letter(key, batch, flight, &fault, commit);
+            }
+            Class::Configuration => {
+                tally.retried += 1;
+                self.held_objects.insert(Arc::clone(&batch.object.object), self.now.after(CONFIGURATION_HOLD));
+                self.send_again(key, flight, Class::Configuration, None);
+            }
+            Class::Retry | Class::SlowDown | Class::Concurrency | Class::Reauthorise => {
+                tally.retried += 1;
+                self.send_again(key, flight, fault.class, None);
+            }
+        }
+    }
+
+    fn written(&mut self, key: &RecordKey, batch: &Batch, id: SalesforceId, created: bool, commit: &mut Commit) {
+        let Some(flight) = self.land(key) else { return };
+        self.settled(key, batch, flight, Some(id), created, commit);
+    }
+
+    /// A record's write is in Salesforce: its log entries go, its row says so.
+    fn settled(
+        &mut self,
+        key: &RecordKey,
+        batch: &Batch,
+        flight: Flight,
+        id: Option<SalesforceId>,
+        created: bool,
+        commit: &mut Commit,
+    ) {
+        let plan = Arc::clone(&batch.object);
+        let now = self.now;
+        let limit = self.settings.request_limit;
+        let Some(record) = self.table.records.get_mut(key) else { return };
+        record.attempts = 0;
+        // An earlier write in doubt can still happen: deletes and creates go on waiting for it.
+        record.doubt = record.doubt.filter(|d| d.since.after(limit) > now);
+        record.lifting = Lifting::No;
+        let row = &mut record.row;
+        row.last_seq = row.last_seq.max(flight.write.seq);
+        let fold = &flight.pending.fold;
+        if flight.verb == Verb::Delete {
+            if let Some(old) = row.salesforce_id.take() {
+                commit.unlinks.push(old);
+                self.table.by_id.remove(&old);
+            }
+            row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
+            row.base = crate::domain::row::Base::default();
+            row.unconfirmed.clear();
+            row.told.clear();
+        } else if let Some(id) = id {
+            row.tombstone = None;
+            if row.salesforce_id != Some(id) {
+                row.salesforce_id = Some(id);
+                commit.links.push((id, key.clone()));
+                self.table.by_id.insert(id, key.clone());
+            }
+            for (idx, hash) in &flight.write.fields {
+                row.base.set(plan.version, *idx, *hash);
+            }
+            if record.confirmed_seq < flight.write.seq {
+                await_event(row, flight.write.clone());
+            }
+        }
+        stamp_fold(row, &flight.pending.fold, plan.fields.len(), now);
+        if row.dead_letter {
+            row.dead_letter = false;
+            commit.dead_remove.push(DeadKey::Record(key.clone()));
+        }
+        let first = created && id.is_some();
+        if first {
+            let event = super::product_event::linked(key, row, now, fold.traces.last().cloned());
+            commit.outbox.push(event);
+        }
+        if self.settings.receipts && !fold.receipts.is_empty() {
+            commit.outbox.push(super::product_event::applied(key, row, fold, now));
+        }
+        let row = row.clone();
+        self.uncount(&flight.pending, commit, key);
+        let entries = i64::try_from(flight.pending.entries_total()).unwrap_or(i64::MAX);
+        commit.counters.settled += entries;
+        commit.rows.push((key.clone(), row));
+    }
+
+    /// Takes a pending fold's entries out of log, compacted folds and memory's counts.
+    pub(super) fn uncount(&mut self, pending: &super::table::Pending, commit: &mut Commit, key: &RecordKey) {
+        self.table.count_entries(&pending.entries, false);
+        commit.delete.extend_from_slice(&pending.entries);
+        commit.seen.extend_from_slice(&pending.keys);
+        if pending.from_compacted {
+            commit.compacted_remove.push(key.clone());
+        }
+        commit.counters.compacted -= i64::try_from(pending.compacted).unwrap_or(i64::MAX);
+    }
+
+    /// Salesforce says that the record is gone: the event that tells how is awaited; a recreate goes on as a create.
+    fn gone(&mut self, key: &RecordKey, flight: Flight, attempts: u32, tally: &mut Tally) {
+        tally.retried += 1;
+        let recreate = flight.pending.fold.delete;
+        let give_up = attempts >= GONE_PATIENCE;
+        self.send_again(key, flight, Class::Gone, None);
+        if recreate {
+            if let Some(record) = self.table.records.get_mut(key) {
+                if let Some(old) = record.row.salesforce_id.take() {
+                    self.table.by_id.remove(&old);
+                }
+                record.row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
+            }
+        } else if give_up {
+            self.deleted_unseen(key);
+        }
+    }
+
+    fn dead_letter(&mut self, key: &RecordKey, batch: &Batch, flight: Flight, fault: &RowFault, commit: &mut Commit) {
+        let newer = self.table.take_pending(key);
+        let now = self.now;
+        let plan = Arc::clone(&batch.object);
+        self.dead += 1;
+        let names = super::product_event::product_names(&plan, &fault.fields);
+        let letter = super::product_event::letter(&fault.code, names.clone(), fault.message.clone(), &flight.pending.fold, now);
+        let Some(record) = self.table.records.get_mut(key) else { return };
+        record.attempts = 0;
+        record.lifting = Lifting::No;
+        record.row.last_seq = record.row.last_seq.max(flight.write.seq);
+        record.row.dead_letter = true;
+        stamp_fold(&mut record.row, &flight.pending.fold, plan.fields.len(), now);
+        let event = super::product_event::rejected(key, &record.row, &fault.code, &names, &fault.message, &flight.pending.fold, now);
+        commit.outbox.push(event);
+        commit.dead_put.push((DeadKey::Record(key.clone()), letter));
+        commit.counters.dead += i64::try_from(flight.pending.entries_total()).unwrap_or(i64::MAX);
+        let mut buried = flight.pending.fold.clone();
+        buried.entries = 0;
+        match newer {
+            // A newer change folds over the dead content (rule 23).
+            Some(mut newer) => {
+                newer.fold = crate::engine::fold::under(newer.fold, buried);
+                self.table.put_pending(key, newer);
+            }
+            None => record_dead(&mut self.table, key, buried),
+        }
+        if let Some(record) = self.table.records.get(key) {
+            commit.rows.push((key.clone(), record.row.clone()));
+        }
+        self.uncount(&flight.pending, commit, key);
+    }
+}
+
+fn record_dead(table: &mut super::table::Table, key: &RecordKey, fold: crate::engine::commit::Folded) {
+    if let Some(record) = table.records.get_mut(key) {
+        record.dead = Some(fold);
+    }
+}
+
+/// Notes on the row what a fold decided.
+pub(super) fn stamp_fold(row: &mut Row, fold: &crate::engine::commit::Folded, all: usize, now: crate::domain::time::Timestamp) {
+    if fold.delete {
+        stamps::stamp_all(row, Decided { version: fold.delete_version, packed: fold.packed }, now);
+    }
+    let mut by: Vec<(Decided, Vec<FieldIdx>)> = Vec::new();
+    for field in fold.fields.iter().filter(|f| !f.engine) {
+        let decided = Decided { version: field.version, packed: field.packed };
+        match by.iter_mut().find(|(d, _)| *d == decided) {
+            Some((_, fields)) => fields.push(field.idx),
+            None => by.push((decided, vec![field.idx])),
+        }
+    }
+    for (decided, fields) in by {
+        stamps::stamp(row, &fields, decided, all, now);
+    }
+}
+
+/// The grace before a refused sequence is sent again.
+pub(super) fn fence_grace() -> Duration {
+    FENCE_GRACE
+}
