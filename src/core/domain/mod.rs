@@ -15,3 +15,4 @@ pub mod row_codec;
 pub mod salesforce_id;
 pub mod stream;
 pub mod time;
+pub mod value;
