@@ -157,7 +157,7 @@ impl Machine {
     fn hear_field(&self, work: &Work, plan: &ObjectPlan, field: &FieldPlan, value: &SalesforceValue) -> Option<Heard> {
         let parent = (field.kind == Kind::Reference).then(|| id_of(value)).flatten().and_then(|id| self.key_of(work, id));
         let inbound = value::to_product(field, value, parent.as_ref().map(|p| p.key.as_ref())).ok()?;
-        let hash = self.digest.field(&plan.object, &field.name, inbound.normal.as_ref());
+        let hash = self.digest.field(&plan.object, &field.name, inbound.normal.as_bytes());
         let told = match inbound.told {
             Told::Value(json) => Some(json),
             Told::ParentWithoutKey(_) => None,
@@ -231,7 +231,7 @@ impl Machine {
             && let Some(plan_field) = plan.at(idx)
             && let Ok(outbound) = value::to_salesforce(plan_field, &field.value)
         {
-            let hash = self.digest.field(&plan.object, &plan_field.name, outbound.normal.as_ref());
+            let hash = self.digest.field(&plan.object, &plan_field.name, outbound.normal.as_bytes());
             return if in_doubt { Local::InFlight(hash) } else { Local::Pending(hash) };
         }
         if let Some(flight) = &record.flight
@@ -247,10 +247,10 @@ impl Machine {
     fn confirm(&mut self, key: &RecordKey, own: Option<u64>, row: &mut Row) {
         let Some(seq) = own else { return };
         row.unconfirmed.retain(|write| write.seq > seq);
-        let Some(record) = self.table.records.get_mut(key) else { return };
-        record.confirmed_seq = record.confirmed_seq.max(seq);
-        if record.doubt.is_some_and(|d| d.seq <= seq) && record.flight.is_none() {
-            row.last_seq = row.last_seq.max(seq);
+        // Used for certain: should this owner die before the answer, the next one sends above it, or not at all.
+        row.last_seq = row.last_seq.max(seq);
+        if let Some(record) = self.table.records.get_mut(key) {
+            record.confirmed_seq = record.confirmed_seq.max(seq);
         }
     }
 

@@ -49,6 +49,13 @@ pub(super) struct Work {
     tally: Tally,
 }
 
+impl Work {
+    /// Whether a read found the record gone.
+    pub fn is_gone(&self, id: SalesforceId) -> bool {
+        self.gone.contains(&id)
+    }
+}
+
 /// Counts of one batch.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -365,7 +372,7 @@ fn values_of(json: &[u8]) -> Option<Vec<(Arc<str>, SalesforceValue)>> {
         fields
             .into_iter()
             .filter(|(name, _)| name != "attributes")
-            .map(|(name, raw)| (Arc::from(name.as_str()), value::from_rest(raw.get())))
+            .filter_map(|(name, raw)| Some((Arc::from(name.as_str()), value::from_rest(raw).ok()?)))
             .collect(),
     )
 }

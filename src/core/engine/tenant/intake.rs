@@ -9,7 +9,7 @@ use super::table::{Pending, Record};
 use super::{Effect, Machine, Note};
 use crate::domain::change::{Change, IdempotencyKey, Op, Origin, Rejection};
 use crate::domain::change_parse::Parser;
-use crate::domain::ids::{FieldIdx, RecordKey};
+use crate::domain::ids::FieldIdx;
 use crate::domain::row::{FieldHash, Side};
 use crate::domain::stream::{Log, RawEntry};
 use crate::domain::time::Timestamp;
@@ -71,7 +71,7 @@ impl Machine {
         let ticket = self.ticket();
         let records = what.records().to_vec();
         self.reading.loads.insert(ticket, what);
-        self.inbound.asked_keys(ticket, &keys);
+        self.reading.asked_keys.insert(ticket, keys.clone());
         out.push(Effect::Load { ticket, records, keys });
         ticket
     }
@@ -97,7 +97,7 @@ impl Machine {
                 self.table.rest(key);
             }
         }
-        let keys = self.inbound.take_keys(ticket);
+        let keys = self.reading.asked_keys.remove(&ticket).unwrap_or_default();
         match what {
             LoadFor::Compacted(_) => {}
             LoadFor::Chunk(_) => {
@@ -245,7 +245,7 @@ impl Machine {
         for (idx, raw) in &change.fields {
             let hash = plan
                 .at(*idx)
-                .and_then(|f| value::to_salesforce(f, raw).ok().map(|v| self.digest.field(&plan.object, &f.name, v.normal.as_ref())))
+                .and_then(|f| value::to_salesforce(f, raw).ok().map(|v| self.digest.field(&plan.object, &f.name, v.normal.as_bytes())))
                 .unwrap_or_default();
             hashes.push((*idx, hash));
         }

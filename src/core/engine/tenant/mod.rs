@@ -75,6 +75,8 @@ pub struct Machine {
     held_objects: HashMap<Arc<str>, Timestamp>,
     /// Reads that lift sequences, by ticket.
     lifts: HashMap<u64, Vec<RecordKey>>,
+    to_lift: Vec<RecordKey>,
+    looked_for_stragglers: Timestamp,
     errors: VecDeque<Arc<str>>,
     usage: Option<ApiUsage>,
     calls: u64,
@@ -108,6 +110,8 @@ impl Machine {
             breaker: Breaker::default(),
             held_objects: HashMap::new(),
             lifts: HashMap::new(),
+            to_lift: Vec::new(),
+            looked_for_stragglers: Timestamp::ZERO,
             errors: VecDeque::new(),
             usage: None,
             calls: 0,
@@ -130,11 +134,11 @@ impl Machine {
             Input::Compacted(page) => self.compacted_page(page, out),
             Input::Log(chunk) => self.log_chunk(chunk, out),
             Input::Loaded { ticket, loaded } => self.loaded(ticket, loaded, out),
-            Input::Resolved { ticket, keys } => self.resolved(ticket, keys, out),
+            Input::Resolved { ticket, keys } => self.resolved(ticket, keys),
             Input::Begun(batch) => self.begun(batch, out),
             Input::Answered { batch, answer } => self.answered(batch, answer, out),
             Input::Committed { ticket, done } => self.committed(ticket, done, out),
-            Input::Read { ticket, rows } => self.read(ticket, rows, out),
+            Input::Read { ticket, rows } => self.read(ticket, rows),
             Input::Lengths(lengths) => self.lengths(lengths, out),
             Input::Lost(reason) => self.lost(reason, out),
             Input::Granted => self.granted(out),
@@ -164,6 +168,7 @@ impl Machine {
         self.flush_drops(out);
         self.read_on(out);
         self.compact(out);
+        self.read_numbers(out);
         self.inbound_on(out);
         self.want_workers(out);
         self.tell_backpressure(out);
@@ -197,6 +202,7 @@ impl Machine {
         self.drops = Drops::default();
         self.inbound = Inbound::default();
         self.lifts.clear();
+        self.to_lift.clear();
         self.backpressure = "";
         let jitter = Duration::from_millis(self.dice % (RESTART_PAUSE.as_millis() as u64 + 1));
         let pause = match reason {
@@ -326,6 +332,6 @@ impl Machine {
         let held = self.table.held.first_key_value().map(|((until, _), ())| *until);
         let objects = self.held_objects.values().min().copied();
         let freshness = self.next_due();
-        [held, objects, freshness, self.breaker.wake_at(), self.reading.check_at()].into_iter().flatten().min()
+        [held, objects, freshness, self.breaker.wake_at(), self.reading.check_at(), self.inbound.wake_at()].into_iter().flatten().min()
     }
 }

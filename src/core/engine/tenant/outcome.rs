@@ -140,8 +140,7 @@ impl Machine {
     }
 
     fn settle_rows(&mut self, id: BatchId, batch: &Batch, outcomes: Vec<RowOutcome>, tally: &mut Tally, out: &mut Vec<Effect>) {
-        let was_authorised = !self.breaker.was_unauthorised();
-        if !was_authorised {
+        if self.breaker.take_authorised_again() {
             self.tell_tenant("active", "Salesforce accepts the tenant's session again");
         }
         let mut commit = Commit { batch: Some(id), ..Commit::default() };

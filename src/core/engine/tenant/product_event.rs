@@ -237,7 +237,7 @@ impl Machine {
         for (idx, value) in change.fields.iter().filter(|(idx, _)| fields.contains(idx)) {
             let Some(field) = plan.at(*idx) else { continue };
             let Ok(outbound) = value::to_salesforce(field, value) else { continue };
-            says.push((*idx, self.digest.field(&plan.object, &field.name, outbound.normal.as_ref())));
+            says.push((*idx, self.digest.field(&plan.object, &field.name, outbound.normal.as_bytes())));
             data.push((Arc::clone(&field.name), value.clone()));
         }
         self.tell_conflict(&change.record, fields, Side::Product, change.traceparent.clone());

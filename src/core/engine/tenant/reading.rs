@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::intake::Parsed;
 use super::table::Doubt;
 use super::{Effect, Machine, Note, Phase};
+use crate::domain::change::IdempotencyKey;
 use crate::domain::ids::RecordKey;
 use crate::domain::stream::{Log, StreamId};
 use crate::domain::time::Timestamp;
@@ -71,6 +72,8 @@ pub(super) struct Reading {
     pub chunk: Option<(u64, Log, Vec<Parsed>)>,
     /// Outstanding loads.
     pub loads: BTreeMap<u64, LoadFor>,
+    /// Idempotency keys that outstanding loads ask for.
+    pub asked_keys: BTreeMap<u64, Vec<IdempotencyKey>>,
     /// Records whose last writer's outcome is unknown: not sent before the fold has reached this seq, or the log's end.
     pub doubts: HashMap<RecordKey, Doubt>,
     /// Idempotency keys of entries in memory, and of those settled a short time ago.

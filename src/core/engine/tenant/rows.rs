@@ -91,13 +91,13 @@ pub(super) fn build(
             fields: vec![Arc::clone(&field.name)],
             message: PersonalText::new(error.to_string()),
         })?;
-        let hash = digest.field(&plan.object, &field.name, outbound.normal.as_ref());
+        let hash = digest.field(&plan.object, &field.name, outbound.normal.as_bytes());
         if base_known && record.row.base.get(plan.version, field.idx) == hash {
             continue;
         }
         write.fields.push((field.idx, hash));
         if field.kind == Kind::Reference && !raw.is_null() {
-            match reference(context, field, outbound.normal.as_ref(), record, &parent) {
+            match reference(context, field, outbound.normal.as_bytes(), record, &parent) {
                 Referred::Member(name, json) => members.put(&name, &json),
                 Referred::Load(key) => wanted.push(key),
                 Referred::Wait => return Ok(Built::ParentPending),
