@@ -1,6 +1,7 @@
 //! The words of the field, as types: ids, time, streams, changes, records, mapping plans and events.
 
 pub mod change;
+pub mod change_parse;
 pub mod digest;
 pub mod event;
 pub mod event_id;
