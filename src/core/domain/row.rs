@@ -114,6 +114,8 @@ pub struct Row {
     pub base: Base,
     /// Counts the events of this record that the product was sent.
     pub revision: u64,
+    /// Revision at which the record was last created: events before it tell of a record that is gone.
+    pub born: u64,
     /// Set when the record was deleted.
     pub tombstone: Option<Tombstone>,
     /// Whether `tandem:{t}:dead` holds a letter of this record.

@@ -3,7 +3,7 @@
 //! A billion rows may be kept, so each byte counts: a linked record at rest with ten mapped fields takes at most
 //! 95 bytes. What is nearly always the same is a flag, what is near another number is kept as the difference.
 //!
-//! Layout: format, flags, then what the flags name, in this order: Salesforce id (12), `last_seq`, `revision`,
+//! Layout: format, flags, then what the flags name, in this order: Salesforce id (12), `last_seq`, `revision`, `born`,
 //! tombstone's revision, stamps, base (plan 4, count, 6 each), unconfirmed writes and told events.
 
 use super::ids::FieldIdx;
@@ -56,6 +56,7 @@ pub fn encode(row: &Row) -> Vec<u8> {
     }
     out.put_uint(row.last_seq);
     out.put_uint(row.revision);
+    out.put_uint(row.born);
     if let Some(tombstone) = row.tombstone {
         out.put_uint(tombstone.revision);
     }
@@ -115,6 +116,7 @@ fn read_row(read: &mut Unpack<'_>) -> Option<Row> {
     }
     row.last_seq = read.uint()?;
     row.revision = read.uint()?;
+    row.born = read.uint()?;
     if on(TOMBSTONE) {
         let by = if on(BY_SALESFORCE) {
             Side::Salesforce
@@ -234,7 +236,7 @@ mod tests {
             (option::of(id), any::<u64>(), vec(stamp(), 0..4), any::<u32>()),
             (
                 base,
-                any::<u64>(),
+                any::<(u64, u64)>(),
                 option::of(tombstone),
                 any::<bool>(),
                 vec(sent(), 0..5),
@@ -242,7 +244,7 @@ mod tests {
             ),
         )
             .prop_map(|((salesforce_id, last_seq, stamps, stamped_s), rest)| {
-                let (base, revision, tombstone, dead_letter, unconfirmed, told) = rest;
+                let (base, (revision, born), tombstone, dead_letter, unconfirmed, told) = rest;
                 Row {
                     salesforce_id,
                     last_seq,
@@ -250,6 +252,7 @@ mod tests {
                     stamped_s,
                     base,
                     revision,
+                    born,
                     tombstone,
                     dead_letter,
                     unconfirmed,

@@ -128,6 +128,21 @@ pub enum DeadContent {
 }
 
 impl DeadLetter {
+    /// The fold in it, standing for no log entries: those were counted when it was buried.
+    pub fn fold(&self) -> Option<Folded> {
+        match &self.content {
+            DeadContent::Folded(fold) => Some(Folded { entries: 0, ..fold.clone() }),
+            DeadContent::Raw(_) => None,
+        }
+    }
+
+    /// Takes fields out of the fold; true when none is left of what it wanted.
+    pub fn forget(&mut self, fields: &[FieldIdx]) -> bool {
+        let DeadContent::Folded(fold) = &mut self.content else { return false };
+        fold.fields.retain(|f| !fields.contains(&f.idx));
+        fold.fields.is_empty() && !fold.delete
+    }
+
     /// Bytes of a raw entry that are kept.
     pub const RAW_BYTES_MAX: usize = 65_536;
 }

@@ -34,6 +34,9 @@ pub fn next_seq(last: u64, change: &Change) -> u64 {
 
 /// Folds one raw log entry over what is pending. `pending` is changed only when something is accepted.
 pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change) -> Accepted {
+    if change.origin == Origin::Engine && is_gone(pending.as_ref(), before) {
+        return Accepted::Stale;
+    }
     let kept = surviving(pending.as_ref(), before, change);
     let accepted = match change.op {
         Op::Delete => kept.is_some(),
@@ -72,6 +75,15 @@ pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change)
     }
     remember(fold, change);
     Accepted::Yes
+}
+
+/// A write-back never brings a record back that was deleted meanwhile (C4).
+fn is_gone(pending: Option<&Folded>, before: Before<'_>) -> bool {
+    let deletes = |fold: &Folded| fold.delete && !fold.upsert;
+    match (pending, before.in_flight) {
+        (Some(fold), _) | (None, Some(fold)) => deletes(fold),
+        (None, None) => before.row.tombstone.is_some(),
+    }
 }
 
 /// An upsert that names no fields still creates the record; it is accepted unless a newer delete is known.

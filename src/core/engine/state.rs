@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::commit::{Folded, Intent};
+use super::commit::{DeadLetter, Folded, Intent};
 use crate::domain::ids::{Fence, RecordKey, ReplayId};
 use crate::domain::row::Row;
 use crate::domain::stream::StreamId;
@@ -36,8 +36,8 @@ pub struct LoadedRecord {
     pub row: Option<Row>,
     /// Its compacted fold.
     pub compacted: Option<Folded>,
-    /// Its dead letter's fold, where the row says that there is one.
-    pub dead: Option<Folded>,
+    /// Its dead letter, where the row says that there is one.
+    pub dead: Option<DeadLetter>,
 }
 
 /// A page of compacted folds' records.

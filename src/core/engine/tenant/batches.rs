@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::table::Fixed;
 use crate::domain::ids::{BatchId, RecordKey};
 use crate::domain::plan::ObjectPlan;
 use crate::domain::time::Timestamp;
@@ -14,8 +15,6 @@ use crate::engine::commit::{Intent, Verb};
 pub(super) struct Batch {
     /// Its object.
     pub object: Arc<ObjectPlan>,
-    /// How its rows are written.
-    pub verb: Verb,
     /// Its records, in row order.
     pub records: Vec<RecordKey>,
     /// Kept until the intent is stored, then sent.
@@ -27,15 +26,15 @@ pub(super) struct Batch {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
-    pub batches: HashMap<BatchId, Batch>,
+    pub batches: HashMap<BatchId, Batch, Fixed>,
     /// Intents in Redis whose records' outcomes are unknown, with the records still concerned.
-    pub doubtful: HashMap<BatchId, Vec<RecordKey>>,
+    pub doubtful: HashMap<BatchId, Vec<RecordKey>, Fixed>,
     /// Intents in Redis that are dealt with; the next script removes them.
     pub done: Vec<BatchId>,
     /// Grants asked for and not answered.
     pub wanted: usize,
     /// When a batch of this object and verb was last cut.
-    pub last_cut: HashMap<(Arc<str>, Verb), Timestamp>,
+    pub last_cut: HashMap<(Arc<str>, Verb), Timestamp, Fixed>,
     number: u64,
 }
 

@@ -110,7 +110,7 @@ impl Machine {
                 continue;
             }
             self.table.unqueue(&key);
-            if let Looked::Full = self.look(&key, queue, &plan, batch, &mut cut) {
+            if let Looked::Full = self.look(&key, queue, &plan, &mut cut) {
                 let keys = self.table.ready.entry(queue.clone()).or_default();
                 keys.push_front(key.clone());
                 if let Some(record) = self.table.records.get_mut(&key) {
@@ -135,7 +135,7 @@ impl Machine {
     }
 
     /// Looks at one record: into the batch, settled without a call, or held.
-    fn look(&mut self, key: &RecordKey, queue: &QueueName, plan: &Arc<ObjectPlan>, batch: BatchId, cut: &mut Cut) -> Looked {
+    fn look(&mut self, key: &RecordKey, queue: &QueueName, plan: &Arc<ObjectPlan>, cut: &mut Cut) -> Looked {
         let Some(record) = self.table.records.get(key) else { return Looked::Passed };
         let (Some(pending), None) = (&record.pending, &record.flight) else { return Looked::Passed };
         let verb = match next(record, &pending.fold, self.settings.strict, self.settings.request_limit, self.now) {
@@ -171,7 +171,7 @@ impl Machine {
                 cut.oldest = Some(cut.oldest.map_or(oldest, |o| o.min(oldest)));
                 if let Some(record) = self.table.records.get_mut(key) {
                     record.orphan_since = None;
-                    record.flight = Some(Flight { batch, verb, pending, write });
+                    record.flight = Some(Flight { verb, pending, write, deleted: false });
                 }
                 Looked::Taken
             }
@@ -239,7 +239,7 @@ impl Machine {
         let intent = intent(batch, self.now, cut.intents);
         out.push(Effect::Begin { fence, intent, done });
         let oldest = cut.oldest.unwrap_or(self.now);
-        self.batches.batches.insert(batch, Batch { object: plan, verb, records: cut.records, call: Some(call), oldest });
+        self.batches.batches.insert(batch, Batch { object: plan, records: cut.records, call: Some(call), oldest });
     }
 
     /// The intent is stored: the batch may go.

@@ -11,14 +11,14 @@ use super::Machine;
 use super::inbound::{Tally, Work, id_of};
 use super::product_event::{self, changed};
 use super::table::{Record, set_hash};
-use crate::domain::event::EventType;
+use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
 use crate::domain::plan::{FieldPlan, Kind, ObjectPlan, Policy};
 use crate::domain::row::{FieldHash, Row, Side, Tombstone};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::value::{self, Told};
-use crate::engine::commit::{Commit, EngineEntry, Verb};
+use crate::engine::commit::{Commit, DeadKey, EngineEntry, Verb};
 use crate::engine::inbound::{ChangeEvent, ChangeKind, SalesforceValue};
 
 /// One field of an event, understood.
@@ -107,6 +107,12 @@ impl Machine {
             }
             heard = foreign.into_iter().filter(|h| !hidden_by_later(record, seq, h.idx)).collect();
         }
+        if deleting(record) {
+            // The product deleted the record and wins: an edit that came between is said to be lost.
+            let lost = heard.iter().filter(|h| row.base.get(plan.version, h.idx) != h.hash).map(|h| h.idx);
+            verdict.lost_by_salesforce.extend(lost);
+            heard = Vec::new();
+        }
         for unit in units(&plan, heard) {
             self.decide_unit(&plan, record, &mut row, unit, &mut verdict);
         }
@@ -168,17 +174,27 @@ impl Machine {
     /// Fields that travel together, and what Salesforce's edit of them means.
     fn decide_unit(&self, plan: &ObjectPlan, record: &Record, row: &mut Row, unit: Vec<Heard>, verdict: &mut Verdict) {
         let locals: Vec<Local> = unit.iter().map(|h| self.local(plan, record, h.idx)).collect();
-        let differs = unit.iter().zip(&locals).any(|(h, local)| local.hash().is_some_and(|hash| hash != h.hash));
         let same_as_base = unit.iter().all(|h| row.base.get(plan.version, h.idx) == h.hash);
         let sent = locals.iter().any(|l| matches!(l, Local::Sent(_)));
-        if !differs {
-            // Both sides hold it, or only Salesforce changed it.
-            let news = !same_as_base && locals.iter().all(|l| *l == Local::No);
+        if !sent {
             for h in &unit {
                 row.base.set(plan.version, h.idx, h.hash);
             }
-            if news {
-                self.flows(plan, record, unit, verdict);
+        }
+        // What the product was told last, and no edit of it has answered, is what the product will hold: whatever
+        // of its own is still under way lost to that already.
+        let told = |idx: FieldIdx| row.told.iter().flat_map(|t| &t.fields).find(|(i, _)| *i == idx).map(|(_, h)| *h);
+        if unit.iter().any(|h| told(h.idx).is_some()) {
+            if unit.iter().any(|h| told(h.idx) != Some(h.hash)) {
+                self.flows(record, &locals, unit, plan, verdict);
+            }
+            return;
+        }
+        let differs = unit.iter().zip(&locals).any(|(h, local)| local.hash().is_some_and(|hash| hash != h.hash));
+        if !differs {
+            // Both sides hold it, or only Salesforce changed it.
+            if !same_as_base && locals.iter().all(|l| *l == Local::No) {
+                self.flows(record, &locals, unit, plan, verdict);
             }
             return;
         }
@@ -187,38 +203,23 @@ impl Machine {
             return;
         }
         let policy = unit.first().and_then(|h| plan.at(h.idx)).map_or(Policy::Salesforce, |f| f.on_conflict);
-        let fields: Vec<FieldIdx> = unit.iter().map(|h| h.idx).collect();
-        if !sent {
-            for h in &unit {
-                row.base.set(plan.version, h.idx, h.hash);
-            }
-        }
+        let fields = unit.iter().map(|h| h.idx);
         match policy {
             Policy::Product => verdict.lost_by_salesforce.extend(fields),
             Policy::Salesforce => {
                 verdict.lost_by_product.extend(fields);
-                for h in &unit {
-                    if let Some(value) = &h.told {
-                        verdict.write_back.push((Arc::clone(&h.name), value.clone()));
-                    }
-                }
+                write_back(&unit, verdict);
                 tell(plan, unit, verdict);
             }
         }
     }
 
-    /// Only Salesforce changed it: the product is told. A write-back of an older value must not follow.
-    fn flows(&self, plan: &ObjectPlan, record: &Record, unit: Vec<Heard>, verdict: &mut Verdict) {
-        let written_back = |idx: FieldIdx| {
-            let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
-            folds.into_iter().flatten().any(|p| p.fold.fields.iter().any(|f| f.idx == idx && f.engine))
-        };
-        if unit.iter().any(|h| written_back(h.idx)) {
-            for h in &unit {
-                if let Some(value) = &h.told {
-                    verdict.write_back.push((Arc::clone(&h.name), value.clone()));
-                }
-            }
+    /// Salesforce's value goes to the product. Where something else is under way for it, it is also written back over it.
+    fn flows(&self, record: &Record, locals: &[Local], unit: Vec<Heard>, plan: &ObjectPlan, verdict: &mut Verdict) {
+        let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
+        let under_way = |idx: FieldIdx| folds.iter().flatten().any(|p| p.fold.fields.iter().any(|f| f.idx == idx));
+        if locals.iter().any(|l| *l != Local::No) || unit.iter().any(|h| under_way(h.idx)) {
+            write_back(&unit, verdict);
         }
         tell(plan, unit, verdict);
     }
@@ -232,9 +233,16 @@ impl Machine {
             && let Ok(outbound) = value::to_salesforce(plan_field, &field.value)
         {
             let hash = self.digest.field(&plan.object, &plan_field.name, outbound.normal.as_bytes());
-            return if in_doubt { Local::InFlight(hash) } else { Local::Pending(hash) };
+            // A write in doubt that an event has shown to be in place is history, not a wish.
+            let in_place = record.doubt.is_some_and(|d| record.confirmed_seq >= d.seq)
+                && record.row.base.get(plan.version, idx) == hash;
+            return match (in_place, in_doubt) {
+                (true, _) => Local::No,
+                (false, true) => Local::InFlight(hash),
+                (false, false) => Local::Pending(hash),
+            };
         }
-        if let Some(flight) = &record.flight
+        if let Some(flight) = record.flight.as_ref().filter(|f| f.write.seq > record.confirmed_seq)
             && let Some(hash) = super::rows::hash_of(&flight.write, idx)
         {
             return Local::InFlight(hash);
@@ -265,11 +273,12 @@ impl Machine {
         tally: &mut Tally,
     ) {
         let now = self.now;
+        let told: Vec<FieldIdx> = verdict.says.iter().map(|(idx, _)| *idx).collect();
         let kind = if event.kind == ChangeKind::Undelete { EventType::Undeleted } else { EventType::Changed };
         if !verdict.tell.is_empty() || kind == EventType::Undeleted {
             tally.told += 1;
-            let told = changed(kind, key, &mut row, &verdict.tell, verdict.says, now);
-            commit.outbox.push(crate::domain::event::Event { at: event.committed.max(crate::domain::time::Timestamp::ZERO), ..told });
+            let news = changed(kind, key, &mut row, &verdict.tell, verdict.says, now);
+            commit.outbox.push(Event { at: event.committed, ..news });
         }
         let lost = [(verdict.lost_by_product, Side::Salesforce), (verdict.lost_by_salesforce, Side::Product)];
         for (fields, winner) in lost {
@@ -290,8 +299,17 @@ impl Machine {
             commit.append.push(EngineEntry { record: key.clone(), data, traceparent: None });
             self.reading.wake();
         }
-        if let Some(record) = self.table.records.get_mut(key) {
-            record.row = row;
+        let Some(record) = self.table.records.get_mut(key) else { return };
+        record.row = row;
+        // What Salesforce changed since a dead letter was written is no longer the letter's to say.
+        if let Some(letter) = record.dead.as_mut().filter(|_| !told.is_empty()) {
+            if letter.forget(&told) {
+                record.dead = None;
+                record.row.dead_letter = false;
+                commit.dead_remove.push(DeadKey::Record(key.clone()));
+            } else {
+                commit.dead_put.push((DeadKey::Record(key.clone()), letter.clone()));
+            }
         }
     }
 
@@ -310,6 +328,9 @@ impl Machine {
         touched.insert(key.clone());
         commit.unlinks.push(id);
         self.table.by_id.remove(&id);
+        if let Some(flight) = &mut record.flight {
+            flight.deleted = true;
+        }
         let product_deletes = record.pending.as_ref().is_some_and(|p| p.fold.delete);
         if product_deletes {
             record.row.salesforce_id = None;
@@ -325,6 +346,11 @@ impl Machine {
     }
 }
 
+fn write_back(unit: &[Heard], verdict: &mut Verdict) {
+    let values = unit.iter().filter_map(|h| Some((Arc::clone(&h.name), h.told.clone()?)));
+    verdict.write_back.extend(values);
+}
+
 fn tell(plan: &ObjectPlan, unit: Vec<Heard>, verdict: &mut Verdict) {
     for h in unit {
         let tells = plan.at(h.idx).is_some_and(|f| f.direction.tells_product());
@@ -333,6 +359,12 @@ fn tell(plan: &ObjectPlan, unit: Vec<Heard>, verdict: &mut Verdict) {
             verdict.tell.push((h.name, value));
         }
     }
+}
+
+/// Whether the product's delete of the record is under way.
+fn deleting(record: &Record) -> bool {
+    let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
+    folds.into_iter().flatten().any(|p| p.fold.delete && !p.fold.upsert)
 }
 
 /// The highest sequence that this owner, or one before it, can have sent for the record.
@@ -349,8 +381,15 @@ fn is_ours(record: &Record, plan: &ObjectPlan, seq: u64, heard: &Heard) -> bool 
     let mut writes = record.row.unconfirmed.iter().chain(flight);
     match writes.find(|w| w.seq == seq).and_then(|w| super::rows::hash_of(w, heard.idx)) {
         Some(hash) => hash == heard.hash,
+        // Of a write in doubt only the sequence is known. A field that is still to be sent was in it, or will go again.
+        None if record.doubt.is_some_and(|d| d.seq == seq) && wants(record, heard.idx) => true,
         None => record.row.base.get(plan.version, heard.idx) == heard.hash,
     }
+}
+
+/// Whether the record's pending fold writes this field.
+fn wants(record: &Record, idx: FieldIdx) -> bool {
+    record.pending.as_ref().is_some_and(|p| p.fold.delete || p.fold.fields.iter().any(|f| f.idx == idx))
 }
 
 /// Whether a later write of ours stands over this field: the event's value is history.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reading::LoadFor;
+use super::table::Fixed;
 use super::{Effect, Machine, Note};
 use crate::domain::ids::RecordKey;
 use crate::domain::plan::{Kind, ObjectPlan};
@@ -41,7 +42,7 @@ pub(super) struct Work {
     batch: EventBatch,
     stage: Stage,
     /// What the id index says.
-    pub keys: HashMap<SalesforceId, Option<RecordKey>>,
+    pub keys: HashMap<SalesforceId, Option<RecordKey>, Fixed>,
     asked: Vec<SalesforceId>,
     /// Fields read because the events did not hold them.
     pub reads: HashMap<SalesforceId, Vec<(Arc<str>, SalesforceValue)>>,
@@ -102,9 +103,9 @@ impl Machine {
         self.inbound.work = Some(Work {
             batch,
             stage: Stage::Resolve,
-            keys: HashMap::new(),
+            keys: HashMap::default(),
             asked: Vec::new(),
-            reads: HashMap::new(),
+            reads: HashMap::default(),
             gone: BTreeSet::new(),
             tally: Tally::default(),
         });

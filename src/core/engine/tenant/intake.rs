@@ -9,8 +9,9 @@ use super::table::{Pending, Record};
 use super::{Effect, Machine, Note};
 use crate::domain::change::{Change, IdempotencyKey, Op, Origin, Rejection};
 use crate::domain::change_parse::Parser;
-use crate::domain::ids::FieldIdx;
-use crate::domain::row::{FieldHash, Side};
+use crate::domain::ids::{FieldIdx, RecordKey};
+use crate::domain::plan::ObjectPlan;
+use crate::domain::row::{FieldHash, Side, Told};
 use crate::domain::stream::{Log, RawEntry};
 use crate::domain::time::Timestamp;
 use crate::domain::value;
@@ -28,6 +29,15 @@ const KEYS_LINGER: Duration = Duration::from_secs(60);
 pub(super) struct Parsed {
     raw: RawEntry,
     change: Result<Change, Rejection>,
+}
+
+/// Fields of a change that its event had said already.
+#[derive(Debug, Default)]
+struct Mirrored {
+    /// Salesforce holds the value: nothing is left to do.
+    here: Vec<FieldIdx>,
+    /// The product was told a newer value since: it will say that one back too.
+    history: Vec<FieldIdx>,
 }
 
 /// Counts of one chunk.
@@ -85,7 +95,7 @@ impl Machine {
             }
             let doubt = self.reading.doubts.remove(key);
             let row = state.row.unwrap_or_default();
-            let dead = state.dead.map(|fold| crate::engine::commit::Folded { entries: 0, ..fold });
+            let dead = state.dead;
             self.table.records.insert(key.clone(), Record { row, dead, doubt, ..Record::default() });
             self.table.index(key);
             if let Some(fold) = state.compacted {
@@ -197,9 +207,10 @@ impl Machine {
             let mut pending = pending.take().unwrap_or_default();
             if accepted == Accepted::Yes {
                 if change.origin == Origin::Product
-                    && let Some(dead) = record.dead.take()
+                    && let Some(dead) = record.dead.take().and_then(|letter| letter.fold())
                 {
                     fold = fold::under(fold, dead);
+                    pending.from_dead = true;
                 }
                 record.attempts = 0;
                 pending.entries.push(change.entry);
@@ -249,12 +260,8 @@ impl Machine {
                 .unwrap_or_default();
             hashes.push((*idx, hash));
         }
-        let mirrored: Vec<FieldIdx> = match &change.caused_by {
-            Some(event) if event.plan == plan.version => {
-                hashes.iter().filter(|h| event.says.contains(h)).map(|(idx, _)| *idx).collect()
-            }
-            _ => Vec::new(),
-        };
+        let Mirrored { here, history } = self.mirrored(&plan, change, &hashes);
+        let mirrored: Vec<FieldIdx> = here.iter().chain(&history).copied().collect();
         let lost = self.lost_to_events(&plan, change, &hashes, &mirrored);
         if mirrored.is_empty() && lost.is_empty() {
             return true;
@@ -263,7 +270,7 @@ impl Machine {
         let by = Decided { version: change.version.unwrap_or(0), packed: change.entry.id.packed() };
         let all = plan.fields.len();
         if let Some(record) = self.table.records.get_mut(&change.record) {
-            let gone: Vec<FieldIdx> = mirrored.iter().chain(&lost).copied().collect();
+            let gone: Vec<FieldIdx> = here.iter().chain(&lost).copied().collect();
             stamps::stamp(&mut record.row, &gone, by, all, self.now);
             self.drops.rows.insert(change.record.clone());
         }
@@ -283,11 +290,39 @@ impl Machine {
         true
     }
 
+    /// Fields that only say back what the event said which caused the change.
+    fn mirrored(&self, plan: &ObjectPlan, change: &Change, hashes: &[(FieldIdx, FieldHash)]) -> Mirrored {
+        let mut mirrored = Mirrored::default();
+        let Some(event) = change.caused_by.as_ref().filter(|e| e.plan == plan.version) else { return mirrored };
+        let Some(record) = self.table.records.get(&change.record) else { return mirrored };
+        if !self.of_this_life(&change.record, event.revision) {
+            return mirrored;
+        }
+        for hash in hashes.iter().filter(|h| event.says.contains(h)) {
+            let newer = |t: &&Told| t.revision > event.revision && t.fields.iter().any(|(idx, _)| *idx == hash.0);
+            if record.row.told.iter().any(|t| newer(&t)) {
+                mirrored.history.push(hash.0);
+            } else if record.base_known() && record.row.base.get(plan.version, hash.0) == hash.1 {
+                mirrored.here.push(hash.0);
+            }
+        }
+        mirrored
+    }
+
+    /// Whether an event of this revision tells of the record as it is, not of one that was deleted and made anew.
+    fn of_this_life(&self, key: &RecordKey, revision: u64) -> bool {
+        self.table.records.get(key).is_some_and(|record| {
+            let flight = record.flight.as_ref().map(|f| &f.pending);
+            let deleting = record.pending.iter().chain(flight).any(|p| p.fold.delete);
+            record.row.tombstone.is_none() && !deleting && revision >= record.row.born
+        })
+    }
+
     /// Units of the change that an unseen event had told the product of with another value: by policy Salesforce wins
     /// them, or the product does and is told its own value again, because it may have applied the event meanwhile.
     fn lost_to_events(
         &mut self,
-        plan: &crate::domain::plan::ObjectPlan,
+        plan: &ObjectPlan,
         change: &Change,
         hashes: &[(FieldIdx, FieldHash)],
         mirrored: &[FieldIdx],
@@ -302,11 +337,16 @@ impl Machine {
         }
         let mut lost: Vec<FieldIdx> = Vec::new();
         let mut kept: Vec<FieldIdx> = Vec::new();
-        for told in record.row.told.iter().rev() {
-            let assumed = seen.is_none() && change.entry.id.ms > told.at.after(ASSUME_SEEN_AFTER).0;
-            if assumed {
-                continue;
+        if seen.is_none() {
+            let touched = |idx: &FieldIdx| hashes.iter().any(|(i, _)| i == idx);
+            for told in &mut record.row.told {
+                if change.entry.id.ms > told.at.after(ASSUME_SEEN_AFTER).0 {
+                    told.fields.retain(|(idx, _)| !touched(idx));
+                }
             }
+            record.row.told.retain(|t| !t.fields.is_empty());
+        }
+        for told in record.row.told.iter().rev() {
             for (idx, hash) in hashes {
                 let differs = told.fields.iter().any(|(i, h)| i == idx && h != hash);
                 let decided = lost.contains(idx) || kept.contains(idx) || mirrored.contains(idx);

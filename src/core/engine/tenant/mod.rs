@@ -37,7 +37,7 @@ use self::batches::Batches;
 use self::drops::Drops;
 use self::inbound::Inbound;
 use self::reading::Reading;
-use self::table::Table;
+use self::table::{Fixed, Table};
 use crate::domain::digest::Digester;
 use crate::domain::ids::{Fence, RecordKey};
 use crate::domain::plan::TenantPlan;
@@ -72,9 +72,9 @@ pub struct Machine {
     inbound: Inbound,
     breaker: Breaker,
     /// Objects whose writes wait: configuration errors.
-    held_objects: HashMap<Arc<str>, Timestamp>,
+    held_objects: HashMap<Arc<str>, Timestamp, Fixed>,
     /// Reads that lift sequences, by ticket.
-    lifts: HashMap<u64, Vec<RecordKey>>,
+    lifts: HashMap<u64, Vec<RecordKey>, Fixed>,
     to_lift: Vec<RecordKey>,
     looked_for_stragglers: Timestamp,
     errors: VecDeque<Arc<str>>,
@@ -108,8 +108,8 @@ impl Machine {
             drops: Drops::default(),
             inbound: Inbound::default(),
             breaker: Breaker::default(),
-            held_objects: HashMap::new(),
-            lifts: HashMap::new(),
+            held_objects: HashMap::default(),
+            lifts: HashMap::default(),
             to_lift: Vec::new(),
             looked_for_stragglers: Timestamp::ZERO,
             errors: VecDeque::new(),

@@ -127,12 +127,16 @@ impl Machine {
 
     /// Retry: what was in flight goes beneath what came since; nothing is stored, the log is the failed change (rule 22).
     pub(super) fn send_again(&mut self, key: &RecordKey, flight: Flight, class: Class, hint: Option<Duration>) {
-        let newer = self.table.take_pending(key);
-        let pending = match newer {
+        let pending = match self.table.take_pending(key) {
             Some(newer) => newer.over(flight.pending),
             None => flight.pending,
         };
         self.table.put_pending(key, pending);
+        if flight.deleted {
+            // Somebody deleted the record meanwhile: what was on its way comes too late, like what came since.
+            self.lose_pending(key);
+            return;
+        }
         let Some(record) = self.table.records.get_mut(key) else { return };
         record.attempts = record.attempts.saturating_add(1);
         let until = self.now.after(retry::delay(class, record.attempts, hint, self.dice));
@@ -265,26 +269,27 @@ impl Machine {
             row.base = crate::domain::row::Base::default();
             row.unconfirmed.clear();
             row.told.clear();
-        } else if let Some(id) = id {
+        } else if let Some(id) = id.filter(|_| !flight.deleted) {
             row.tombstone = None;
             if row.salesforce_id != Some(id) {
                 row.salesforce_id = Some(id);
                 commit.links.push((id, key.clone()));
                 self.table.by_id.insert(id, key.clone());
             }
-            for (idx, hash) in &flight.write.fields {
-                row.base.set(plan.version, *idx, *hash);
-            }
+            // Where its event came first, that event and those after it have set the base.
             if record.confirmed_seq < flight.write.seq {
+                for (idx, hash) in &flight.write.fields {
+                    row.base.set(plan.version, *idx, *hash);
+                }
                 await_event(row, flight.write.clone());
             }
         }
         stamp_fold(row, &flight.pending.fold, plan.fields.len(), now);
-        if row.dead_letter {
+        if flight.pending.from_dead {
             row.dead_letter = false;
             commit.dead_remove.push(DeadKey::Record(key.clone()));
         }
-        let first = created && id.is_some();
+        let first = created && id.is_some() && !flight.deleted;
         if first {
             let event = super::product_event::linked(key, row, now, fold.traces.last().cloned());
             commit.outbox.push(event);
@@ -343,28 +348,24 @@ impl Machine {
         stamp_fold(&mut record.row, &flight.pending.fold, plan.fields.len(), now);
         let event = super::product_event::rejected(key, &record.row, &fault.code, &names, &fault.message, &flight.pending.fold, now);
         commit.outbox.push(event);
-        commit.dead_put.push((DeadKey::Record(key.clone()), letter));
+        commit.dead_put.push((DeadKey::Record(key.clone()), letter.clone()));
         commit.counters.dead += i64::try_from(flight.pending.entries_total()).unwrap_or(i64::MAX);
-        let mut buried = flight.pending.fold.clone();
-        buried.entries = 0;
-        match newer {
+        match (newer, letter.fold()) {
             // A newer change folds over the dead content (rule 23).
-            Some(mut newer) => {
+            (Some(mut newer), Some(buried)) => {
                 newer.fold = crate::engine::fold::under(newer.fold, buried);
+                newer.from_dead = true;
                 self.table.put_pending(key, newer);
             }
-            None => record_dead(&mut self.table, key, buried),
+            (newer, _) => {
+                record.dead = Some(letter);
+                newer.into_iter().for_each(|n| self.table.put_pending(key, n));
+            }
         }
         if let Some(record) = self.table.records.get(key) {
             commit.rows.push((key.clone(), record.row.clone()));
         }
         self.uncount(&flight.pending, commit, key);
-    }
-}
-
-fn record_dead(table: &mut super::table::Table, key: &RecordKey, fold: crate::engine::commit::Folded) {
-    if let Some(record) = table.records.get_mut(key) {
-        record.dead = Some(fold);
     }
 }
 

@@ -41,6 +41,7 @@ fn event(kind: EventType, key: &RecordKey, row: &Row, now: Timestamp) -> Event {
 /// The pair of key and Salesforce id is known.
 pub(super) fn linked(key: &RecordKey, row: &mut Row, now: Timestamp, trace: Option<Arc<str>>) -> Event {
     row.revision += 1;
+    row.born = row.revision;
     Event { traceparent: trace, ..event(EventType::Linked, key, row, now) }
 }
 
@@ -263,7 +264,7 @@ impl Machine {
         if pending.fold.delete && !pending.fold.upsert && row.tombstone.is_none() {
             row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
         }
-        if row.dead_letter {
+        if pending.from_dead {
             row.dead_letter = false;
             self.drops.dead_remove.push(DeadKey::Record(key.clone()));
         }
@@ -290,9 +291,9 @@ impl Machine {
         super::outcome::stamp_fold(&mut record.row, &pending.fold, all, now);
         let row = &record.row;
         let event = rejected(key, row, &code, &refusal.fields, &refusal.message, &pending.fold, now);
-        record.dead = Some(Folded { entries: 0, ..pending.fold.clone() });
         self.drops.outbox.push(event);
         let letter = letter(&code, refusal.fields, refusal.message, &pending.fold, now);
+        record.dead = Some(letter.clone());
         self.drops.dead_put.push((DeadKey::Record(key.clone()), letter));
         self.drops.remove(key, &pending);
         self.drops.counters.dead += i64::try_from(pending.entries_total()).unwrap_or(i64::MAX);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::intake::Parsed;
-use super::table::Doubt;
+use super::table::{Doubt, Fixed};
 use super::{Effect, Machine, Note, Phase};
 use crate::domain::change::IdempotencyKey;
 use crate::domain::ids::RecordKey;
@@ -75,9 +75,9 @@ pub(super) struct Reading {
     /// Idempotency keys that outstanding loads ask for.
     pub asked_keys: BTreeMap<u64, Vec<IdempotencyKey>>,
     /// Records whose last writer's outcome is unknown: not sent before the fold has reached this seq, or the log's end.
-    pub doubts: HashMap<RecordKey, Doubt>,
+    pub doubts: HashMap<RecordKey, Doubt, Fixed>,
     /// Idempotency keys of entries in memory, and of those settled a short time ago.
-    pub keys: HashMap<[u8; 16], [u8; 8]>,
+    pub keys: HashMap<[u8; 16], [u8; 8], Fixed>,
     pub old_keys: VecDeque<(Timestamp, [u8; 16])>,
     /// Redis's clock less ours, in milliseconds.
     pub redis_ahead_ms: i64,

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::change::IdempotencyKey;
-use crate::domain::ids::{BatchId, RecordKey};
+use crate::domain::ids::RecordKey;
 use crate::domain::row::{FieldHash, Row, SentWrite};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::{EntryRef, Log};
 use crate::domain::time::Timestamp;
-use crate::engine::commit::{Folded, Verb};
+use crate::engine::commit::{DeadLetter, Folded, Verb};
+
+/// Hashing without a random seed: the same inputs are walked in the same order, so that a simulation repeats itself.
+pub type Fixed = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 
 /// What is to be sent for one record, and the log entries that it covers.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +25,8 @@ pub struct Pending {
     pub compacted: u64,
     /// Whether a compacted fold is in it (and must be removed when it settles).
     pub from_compacted: bool,
+    /// Whether a dead letter's content is in it (and the letter is withdrawn when it settles).
+    pub from_dead: bool,
     /// Idempotency keys to record when it settles.
     pub keys: Vec<IdempotencyKey>,
     /// The more urgent of its entries' logs.
@@ -46,6 +51,7 @@ impl Pending {
             entries,
             compacted: self.compacted.saturating_add(older.compacted),
             from_compacted: self.from_compacted || older.from_compacted,
+            from_dead: self.from_dead || older.from_dead,
             keys,
             lane: match (self.lane, older.lane) {
                 (Some(a), Some(b)) => Some(a.min(b)),
@@ -58,14 +64,14 @@ impl Pending {
 /// A record's part of a batch on its way.
 #[derive(Debug, Clone)]
 pub struct Flight {
-    /// The batch.
-    pub batch: BatchId,
     /// How it is written.
     pub verb: Verb,
     /// What is sent.
     pub pending: Pending,
     /// The sequence and hashes that are written.
     pub write: SentWrite,
+    /// Whether an event told, while it was on its way, that somebody deleted the record.
+    pub deleted: bool,
 }
 
 /// A write whose outcome is not known.
@@ -104,8 +110,8 @@ pub struct Record {
     pub flight: Option<Flight>,
     /// A write of unknown outcome, by this owner or an earlier one.
     pub doubt: Option<Doubt>,
-    /// A dead letter's fold, to be put beneath the next change of the product.
-    pub dead: Option<Folded>,
+    /// Its dead letter, to be put beneath the next change of the product.
+    pub dead: Option<DeadLetter>,
     /// Not to be sent before.
     pub not_before: Timestamp,
     /// Sends that failed since the last success.
@@ -151,9 +157,9 @@ pub struct QueueName {
 #[derive(Debug, Default)]
 pub struct Table {
     /// Records by key.
-    pub records: HashMap<RecordKey, Record>,
+    pub records: HashMap<RecordKey, Record, Fixed>,
     /// Records by Salesforce id, for those in memory.
-    pub by_id: HashMap<SalesforceId, RecordKey>,
+    pub by_id: HashMap<SalesforceId, RecordKey, Fixed>,
     /// What can be sent now.
     pub ready: BTreeMap<QueueName, VecDeque<RecordKey>>,
     /// What can be sent later.
