@@ -195,6 +195,16 @@ mod tests {
     }
 
     #[test]
+    fn a_full_recovery_forgets_earlier_trips() {
+        let (mut breaker, mut now) = tripped();
+        breaker.on_answer(now, Some(Class::Retry), u64::MAX);
+        now = breaker.wake_at().unwrap();
+        (0..30).for_each(|_| breaker.on_answer(now, None, 0));
+        (0..Breaker::FAILURES_MAX).for_each(|_| breaker.on_answer(now, Some(Class::Retry), u64::MAX));
+        assert_eq!(breaker.wake_at(), Some(now.after(Duration::from_millis(500))), "as on the first trip");
+    }
+
+    #[test]
     fn late_answers_of_calls_before_change_nothing() {
         let (mut breaker, until) = tripped();
         breaker.on_answer(T0, None, 0);
