@@ -201,7 +201,11 @@ mod tests {
         now = breaker.wake_at().unwrap();
         (0..30).for_each(|_| breaker.on_answer(now, None, 0));
         (0..Breaker::FAILURES_MAX).for_each(|_| breaker.on_answer(now, Some(Class::Retry), u64::MAX));
-        assert_eq!(breaker.wake_at(), Some(now.after(Duration::from_millis(500))), "as on the first trip");
+        assert_eq!(
+            breaker.wake_at(),
+            Some(now.after(Duration::from_millis(500))),
+            "as on the first trip"
+        );
     }
 
     #[test]
