@@ -17,6 +17,8 @@ mod property_test;
 mod reference;
 mod rest;
 mod text;
+#[cfg(test)]
+mod wrong_test;
 
 use bytes::Bytes;
 

@@ -198,6 +198,7 @@ impl Machine {
     /// Folds an accepted change over what is pending, with a dead letter's content beneath the first one.
     fn fold_change(&mut self, change: &Change) -> Accepted {
         let key = &change.record;
+        let plan_version = self.plan.object(&key.object).map_or(0, |p| p.version);
         let mut pending = self.table.take_pending(key);
         let Some(record) = self.table.records.get_mut(key) else { return Accepted::Stale };
         let before = Before { row: &record.row, in_flight: record.flight.as_ref().map(|f| &f.pending.fold) };
@@ -208,6 +209,7 @@ impl Machine {
             if accepted == Accepted::Yes {
                 if change.origin == Origin::Product
                     && let Some(dead) = record.dead.take().and_then(|letter| letter.fold())
+                    && dead.plan == plan_version
                 {
                     fold = fold::under(fold, dead);
                     pending.from_dead = true;
@@ -218,6 +220,7 @@ impl Machine {
                 pending.lane = Some(pending.lane.map_or(change.entry.log, |lane| lane.min(change.entry.log)));
                 self.table.count_entries(&[change.entry], true);
             }
+            fold.plan = plan_version;
             pending.fold = fold;
             self.table.put_pending(key, pending);
             self.place(key);

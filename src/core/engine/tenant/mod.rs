@@ -71,6 +71,8 @@ pub struct Machine {
     drops: Drops,
     inbound: Inbound,
     breaker: Breaker,
+    /// Whether the org refuses the tenant's credentials.
+    unauthorised: bool,
     /// Objects whose writes wait: configuration errors.
     held_objects: HashMap<Arc<str>, Timestamp, Fixed>,
     /// Reads that lift sequences, by ticket.
@@ -107,7 +109,8 @@ impl Machine {
             batches: Batches::default(),
             drops: Drops::default(),
             inbound: Inbound::default(),
-            breaker: Breaker::default(),
+            breaker: Breaker::new(),
+            unauthorised: false,
             held_objects: HashMap::default(),
             lifts: HashMap::default(),
             to_lift: Vec::new(),
@@ -150,7 +153,7 @@ impl Machine {
             Input::Pause => self.paused = true,
             Input::Resume => {
                 self.paused = false;
-                self.breaker.reset();
+                self.breaker.probe_now();
                 self.held_objects.clear();
             }
         }
@@ -311,7 +314,7 @@ impl Machine {
         match self.phase {
             Phase::Live if self.draining => Phase::Draining,
             Phase::Live if self.paused => Phase::Paused,
-            Phase::Live if self.breaker.needs_authorisation() => Phase::AuthorisationNeeded,
+            Phase::Live if self.unauthorised => Phase::AuthorisationNeeded,
             Phase::Live if self.breaker.is_open(self.now) => Phase::BackingOff,
             other => other,
         }
@@ -332,6 +335,7 @@ impl Machine {
         let held = self.table.held.first_key_value().map(|((until, _), ())| *until);
         let objects = self.held_objects.values().min().copied();
         let freshness = self.next_due();
-        [held, objects, freshness, self.breaker.wake_at(), self.reading.check_at(), self.inbound.wake_at()].into_iter().flatten().min()
+        let probe = self.breaker.wake_at().filter(|at| *at > self.now);
+        [held, objects, freshness, probe, self.reading.check_at(), self.inbound.wake_at()].into_iter().flatten().min()
     }
 }

@@ -71,12 +71,11 @@ impl Machine {
     fn call_failed(&mut self, id: BatchId, batch: &Batch, fault: &CallFault, tally: &mut Tally, out: &mut Vec<Effect>) {
         out.push(Effect::Note(Note::CallFailed { code: Arc::clone(&fault.code), status: fault.status }));
         self.note_error(&fault.code);
-        let asked_before = self.breaker.needs_authorisation();
         self.breaker.on_answer(self.now, Some(fault.class), self.dice);
         if fault.class == Class::Configuration {
             self.held_objects.insert(Arc::clone(&batch.object.object), self.now.after(CONFIGURATION_HOLD));
         }
-        if self.breaker.needs_authorisation() && !asked_before {
+        if fault.class == Class::Reauthorise && !std::mem::replace(&mut self.unauthorised, true) {
             self.tell_tenant("authorisation_needed", &fault.detail);
         }
         self.whole_batch(id, batch, fault.class, fault.retry_after, tally);
@@ -144,7 +143,7 @@ impl Machine {
     }
 
     fn settle_rows(&mut self, id: BatchId, batch: &Batch, outcomes: Vec<RowOutcome>, tally: &mut Tally, out: &mut Vec<Effect>) {
-        if self.breaker.take_authorised_again() {
+        if std::mem::take(&mut self.unauthorised) {
             self.tell_tenant("active", "Salesforce accepts the tenant's session again");
         }
         let mut commit = Commit { batch: Some(id), ..Commit::default() };

@@ -75,6 +75,13 @@ pub(super) fn build(
     parent: impl Fn(&RecordKey) -> Parent,
 ) -> Result<Built, Refusal> {
     let Context { plan, digest, .. } = *context;
+    if fold.plan != plan.version && !fold.fields.is_empty() {
+        return Err(Refusal {
+            code: "mapping_changed",
+            fields: Vec::new(),
+            message: PersonalText::new("the mapping changed while this change waited; its fields can no longer be told"),
+        });
+    }
     let id = record.row.salesforce_id;
     if verb == Verb::Delete {
         let write = SentWrite { seq: fold.seq, fields: Vec::new() };
