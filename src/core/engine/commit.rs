@@ -156,13 +156,13 @@ pub enum DeadKey {
     Entry(EntryRef),
 }
 
-/// A log entry of the engine's own making: values that a merge wants written to Salesforce.
+/// A log entry of the engine's own making: values that a merge wants written to Salesforce, or a delete.
 #[derive(Debug, Clone)]
 pub struct EngineEntry {
     /// The record.
     pub record: RecordKey,
-    /// JSON object in product terms, as a product's `data`.
-    pub data: RawJson,
+    /// JSON object in product terms, as a product's `data`; none deletes the record.
+    pub data: Option<RawJson>,
     /// Trace context.
     pub traceparent: Option<Arc<str>>,
 }

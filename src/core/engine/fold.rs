@@ -34,7 +34,7 @@ pub fn next_seq(last: u64, change: &Change) -> u64 {
 
 /// Folds one raw log entry over what is pending. `pending` is changed only when something is accepted.
 pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change) -> Accepted {
-    if change.origin == Origin::Engine && is_gone(pending.as_ref(), before) {
+    if change.origin == Origin::Engine && change.op == Op::Upsert && is_gone(pending.as_ref(), before) {
         return Accepted::Stale;
     }
     let kept = surviving(pending.as_ref(), before, change);

@@ -82,6 +82,11 @@ impl Machine {
             return;
         }
         let own = plan.sequence.as_deref().and_then(|name| event.field(name)).and_then(sequence_of);
+        if event.kind == ChangeKind::Create && self.came_too_late(&key, id, own, commit) {
+            touched.insert(key);
+            tally.echoes += 1;
+            return;
+        }
         if !self.link_by_event(&key, id, event, own, commit) {
             tally.unlinked += 1;
             return;
@@ -109,15 +114,34 @@ impl Machine {
         }
         if deleting(record) {
             // The product deleted the record and wins: an edit that came between is said to be lost.
-            let lost = heard.iter().filter(|h| row.base.get(plan.version, h.idx) != h.hash).map(|h| h.idx);
-            verdict.lost_by_salesforce.extend(lost);
-            heard = Vec::new();
+            for h in std::mem::take(&mut heard) {
+                if row.base.get(plan.version, h.idx) != h.hash {
+                    row.base.set(plan.version, h.idx, h.hash);
+                    verdict.lost_by_salesforce.push(h.idx);
+                }
+            }
         }
         for unit in units(&plan, heard) {
             self.decide_unit(&plan, record, &mut row, unit, &mut verdict);
         }
         self.confirm(&key, own, &mut row);
         self.carry_out(&key, &plan, event, row, verdict, commit, tally);
+    }
+
+    /// A create of ours that happened after the record was deleted, because its outcome was in doubt: no rule of
+    /// Salesforce stops it, so it is deleted again (C4).
+    fn came_too_late(&mut self, key: &RecordKey, id: SalesforceId, own: Option<u64>, commit: &mut Commit) -> bool {
+        let Some(record) = self.table.records.get_mut(key) else { return false };
+        let row = &mut record.row;
+        if row.tombstone.is_none() || row.salesforce_id.is_some() || own.is_none_or(|seq| seq > row.last_seq) {
+            return false;
+        }
+        row.salesforce_id = Some(id);
+        commit.links.push((id, key.clone()));
+        commit.append.push(EngineEntry { record: key.clone(), data: None, traceparent: None });
+        self.table.by_id.insert(id, key.clone());
+        self.reading.wake();
+        true
     }
 
     /// Whether the event's record is this key's; a create or undelete of ours, or with our key, links it.
@@ -127,7 +151,8 @@ impl Machine {
             return true;
         }
         let creating = record.flight.as_ref().is_some_and(|f| f.verb == Verb::Create)
-            || record.doubt.is_some_and(|d| d.verb == Verb::Create);
+            || record.doubt.is_some_and(|d| d.verb == Verb::Create)
+            || own.is_some_and(|seq| seq > record.row.last_seq && seq <= highest_seq(record));
         let revived = event.kind == ChangeKind::Undelete;
         let blank = record.row.salesforce_id.is_none() && record.row.tombstone.is_none();
         let product_knows = record.pending.is_some() || record.flight.is_some() || record.row.last_seq > 0;
@@ -136,8 +161,9 @@ impl Machine {
             return false;
         }
         record.row.salesforce_id = Some(id);
-        if revived {
-            record.row.tombstone = None;
+        record.row.tombstone = None;
+        if !revived {
+            commit.outbox.push(product_event::linked(key, &mut record.row, self.now, None));
         }
         commit.links.push((id, key.clone()));
         self.table.by_id.insert(id, key.clone());
@@ -217,7 +243,9 @@ impl Machine {
     /// Salesforce's value goes to the product. Where something else is under way for it, it is also written back over it.
     fn flows(&self, record: &Record, locals: &[Local], unit: Vec<Heard>, plan: &ObjectPlan, verdict: &mut Verdict) {
         let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
-        let under_way = |idx: FieldIdx| folds.iter().flatten().any(|p| p.fold.fields.iter().any(|f| f.idx == idx));
+        let under_way = |idx: FieldIdx| {
+            record.unread.contains(&idx) || folds.iter().flatten().any(|p| p.fold.fields.iter().any(|f| f.idx == idx))
+        };
         if locals.iter().any(|l| *l != Local::No) || unit.iter().any(|h| under_way(h.idx)) {
             write_back(&unit, verdict);
         }
@@ -290,13 +318,17 @@ impl Machine {
             commit.outbox.push(product_event::conflict(key, &mut row, &id, &product_event::names(plan, &fields), winner, now));
         }
         if !verdict.write_back.is_empty() {
+            let fields = verdict.write_back.iter().filter_map(|(name, _)| plan.field(name)).map(|f| f.idx);
+            if let Some(record) = self.table.records.get_mut(key) {
+                record.unread.extend(fields);
+            }
             let members: serde_json::Map<String, serde_json::Value> = verdict
                 .write_back
                 .iter()
                 .filter_map(|(name, raw)| Some((name.to_string(), serde_json::from_slice(raw.expose()).ok()?)))
                 .collect();
             let data = RawJson::from_checked(serde_json::Value::Object(members).to_string());
-            commit.append.push(EngineEntry { record: key.clone(), data, traceparent: None });
+            commit.append.push(EngineEntry { record: key.clone(), data: Some(data), traceparent: None });
             self.reading.wake();
         }
         let Some(record) = self.table.records.get_mut(key) else { return };
@@ -328,17 +360,17 @@ impl Machine {
         touched.insert(key.clone());
         commit.unlinks.push(id);
         self.table.by_id.remove(&id);
-        if let Some(flight) = &mut record.flight {
-            flight.deleted = true;
-        }
-        let product_deletes = record.pending.as_ref().is_some_and(|p| p.fold.delete);
-        if product_deletes {
+        let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
+        if folds.into_iter().flatten().any(|p| p.fold.delete) {
             record.row.salesforce_id = None;
             record.row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
             record.row.base = crate::domain::row::Base::default();
             record.row.unconfirmed.clear();
             tally.echoes += 1;
             return;
+        }
+        if let Some(flight) = &mut record.flight {
+            flight.deleted = true;
         }
         commit.outbox.push(product_event::deleted(key, &mut record.row, now));
         tally.told += 1;

@@ -201,6 +201,13 @@ impl Machine {
         let plan_version = self.plan.object(&key.object).map_or(0, |p| p.version);
         let mut pending = self.table.take_pending(key);
         let Some(record) = self.table.records.get_mut(key) else { return Accepted::Stale };
+        if change.origin == Origin::Engine {
+            for (idx, _) in &change.fields {
+                if let Some(at) = record.unread.iter().position(|i| i == idx) {
+                    record.unread.swap_remove(at);
+                }
+            }
+        }
         let before = Before { row: &record.row, in_flight: record.flight.as_ref().map(|f| &f.pending.fold) };
         let mut fold = pending.as_mut().map(|p| std::mem::take(&mut p.fold));
         let accepted = fold::accept(&mut fold, before, change);
@@ -233,7 +240,9 @@ impl Machine {
         let Some(record) = self.table.records.get(&change.record) else { return false };
         let Some(tombstone) = record.row.tombstone else { return false };
         let seen = change.seen_revision.max(change.caused_by.as_ref().map(|e| e.revision));
+        let upserts = change.op == Op::Upsert || change.origin == Origin::Product;
         tombstone.by == Side::Salesforce
+            && upserts
             && (change.origin == Origin::Engine || seen.is_none_or(|revision| revision < tombstone.revision))
     }
 

@@ -115,7 +115,7 @@ impl Machine {
     fn in_doubt(&mut self, key: &RecordKey, flight: &Flight) {
         let now = self.now;
         if let Some(record) = self.table.records.get_mut(key) {
-            record.doubt = Some(Doubt { since: now, seq: flight.write.seq, verb: flight.verb });
+            record.doubt = Some(Doubt { since: now, seq: flight.write.seq, verb: flight.verb }.and(record.doubt));
         }
     }
 
@@ -149,9 +149,11 @@ impl Machine {
         let mut commit = Commit { batch: Some(id), ..Commit::default() };
         for (key, outcome) in batch.records.iter().zip(outcomes) {
             match outcome {
-                RowOutcome::Done { id, created } => {
+                RowOutcome::Done { id, .. } => {
                     tally.done += 1;
-                    self.written(key, batch, id, created, &mut commit);
+                    if let Some(flight) = self.land(key) {
+                        self.settled(key, batch, flight, Some(id), &mut commit);
+                    }
                 }
                 RowOutcome::Failed(fault) => self.row_failed(key, batch, fault, &mut commit, tally, out),
             }
@@ -201,7 +203,7 @@ impl Machine {
         match fault.class {
             Class::Gone if flight.verb == Verb::Delete => {
                 tally.done += 1;
-                self.settled(key, batch, flight, None, false, commit);
+                self.settled(key, batch, flight, None, commit);
             }
             Class::Gone => self.gone(key, flight, attempts, tally),
             Class::Fence => {
@@ -233,11 +235,6 @@ impl Machine {
         }
     }
 
-    fn written(&mut self, key: &RecordKey, batch: &Batch, id: SalesforceId, created: bool, commit: &mut Commit) {
-        let Some(flight) = self.land(key) else { return };
-        self.settled(key, batch, flight, Some(id), created, commit);
-    }
-
     /// A record's write is in Salesforce: its log entries go, its row says so.
     fn settled(
         &mut self,
@@ -245,7 +242,6 @@ impl Machine {
         batch: &Batch,
         flight: Flight,
         id: Option<SalesforceId>,
-        created: bool,
         commit: &mut Commit,
     ) {
         let plan = Arc::clone(&batch.object);
@@ -264,16 +260,17 @@ impl Machine {
                 commit.unlinks.push(old);
                 self.table.by_id.remove(&old);
             }
-            row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
+            row.tombstone = row.tombstone.or(Some(Tombstone { by: Side::Product, revision: 0 }));
             row.base = crate::domain::row::Base::default();
             row.unconfirmed.clear();
             row.told.clear();
         } else if let Some(id) = id.filter(|_| !flight.deleted) {
-            row.tombstone = None;
             if row.salesforce_id != Some(id) {
+                row.tombstone = None;
                 row.salesforce_id = Some(id);
                 commit.links.push((id, key.clone()));
                 self.table.by_id.insert(id, key.clone());
+                commit.outbox.push(super::product_event::linked(key, row, now, fold.traces.last().cloned()));
             }
             // Where its event came first, that event and those after it have set the base.
             if record.confirmed_seq < flight.write.seq {
@@ -287,11 +284,6 @@ impl Machine {
         if flight.pending.from_dead {
             row.dead_letter = false;
             commit.dead_remove.push(DeadKey::Record(key.clone()));
-        }
-        let first = created && id.is_some() && !flight.deleted;
-        if first {
-            let event = super::product_event::linked(key, row, now, fold.traces.last().cloned());
-            commit.outbox.push(event);
         }
         if self.settings.receipts && !fold.receipts.is_empty() {
             commit.outbox.push(super::product_event::applied(key, row, fold, now));

@@ -25,9 +25,11 @@ pub(super) enum Next {
 pub(super) fn next(record: &Record, fold: &Folded, strict: bool, request_limit: Duration, now: Timestamp) -> Next {
     let linked = record.row.salesforce_id.is_some() && record.row.tombstone.is_none();
     let verb = match (fold.delete, fold.upsert, linked) {
-        (true, false, true) => Verb::Delete,
-        (true, false, false) if record.doubt.is_some_and(|d| d.verb == Verb::Create) => return wait_or(record, request_limit, now, Next::Nothing),
-        (true, false, false) => return Next::Nothing,
+        (true, false, _) if record.row.salesforce_id.is_some() => Verb::Delete,
+        (true, false, _) if record.doubt.is_some_and(|d| d.verb == Verb::Create) => {
+            return wait_or(record, request_limit, now, Next::Nothing);
+        }
+        (true, false, _) => return Next::Nothing,
         (_, _, true) => Verb::Update,
         (_, _, false) => Verb::Create,
     };

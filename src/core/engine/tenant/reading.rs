@@ -137,9 +137,8 @@ impl Machine {
             let records: Vec<RecordKey> = intent.records.iter().map(|r| r.record.clone()).collect();
             for sent in intent.records {
                 let doubt = Doubt { since: intent.begun, seq: sent.seq, verb: sent.verb };
-                let known = self.reading.doubts.entry(sent.record).or_insert(doubt);
-                known.seq = known.seq.max(doubt.seq);
-                known.since = known.since.max(doubt.since);
+                let known = self.reading.doubts.remove(&sent.record);
+                self.reading.doubts.insert(sent.record, doubt.and(known));
             }
             self.batches.doubt(intent.batch, records);
         }

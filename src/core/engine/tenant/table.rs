@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::change::IdempotencyKey;
-use crate::domain::ids::RecordKey;
+use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::row::{FieldHash, Row, SentWrite};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::{EntryRef, Log};
@@ -85,6 +85,21 @@ pub struct Doubt {
     pub verb: Verb,
 }
 
+impl Doubt {
+    /// Both writes are in doubt: the later time, the higher sequence, and the verb that must be waited for longest.
+    #[must_use]
+    pub fn and(self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        let weight = |verb| match verb {
+            Verb::Update => 0,
+            Verb::Create => 1,
+            Verb::Delete => 2,
+        };
+        let verb = if weight(other.verb) > weight(self.verb) { other.verb } else { self.verb };
+        Self { since: self.since.max(other.since), seq: self.seq.max(other.seq), verb }
+    }
+}
+
 /// How far lifting a record's sequence above the org's has come (log-road rule 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lifting {
@@ -120,6 +135,8 @@ pub struct Record {
     pub lifting: Lifting,
     /// Highest own sequence that an event has shown.
     pub confirmed_seq: u64,
+    /// Fields of own log entries that were appended and not read yet, one for each entry.
+    pub unread: Vec<FieldIdx>,
     /// Since when it waits for a parent that nobody knows.
     pub orphan_since: Option<Timestamp>,
     /// Ticket of the last script that wrote its row: a load issued before it shows an older row.
@@ -136,7 +153,7 @@ impl Record {
 
     /// Whether nothing but the row is worth keeping.
     pub fn is_idle(&self) -> bool {
-        self.pending.is_none() && self.flight.is_none() && self.doubt.is_none()
+        self.pending.is_none() && self.flight.is_none() && self.doubt.is_none() && self.unread.is_empty()
     }
 }
 
@@ -312,7 +329,7 @@ pub fn await_event(row: &mut Row, write: SentWrite) {
 }
 
 /// Sets one field's hash in a list.
-pub fn set_hash(fields: &mut Vec<(crate::domain::ids::FieldIdx, FieldHash)>, idx: crate::domain::ids::FieldIdx, hash: FieldHash) {
+pub fn set_hash(fields: &mut Vec<(FieldIdx, FieldHash)>, idx: FieldIdx, hash: FieldHash) {
     match fields.iter_mut().find(|(i, _)| *i == idx) {
         Some((_, old)) => *old = hash,
         None => fields.push((idx, hash)),

@@ -20,7 +20,7 @@ pub struct Store {
     pub added: i64,
     rows: HashMap<RecordKey, Vec<u8>>,
     ids: HashMap<SalesforceId, RecordKey>,
-    compacted: BTreeMap<RecordKey, Vec<u8>>,
+    pub compacted: BTreeMap<RecordKey, Vec<u8>>,
     pub dead: HashMap<RecordKey, DeadLetter>,
     batches: BTreeMap<BatchId, Vec<u8>>,
     seen: HashMap<[u8; 16], [u8; 8]>,
@@ -166,14 +166,14 @@ impl Store {
         }
         self.seen.extend(commit.seen.iter().map(|k| (k.key, k.content)));
         for entry in &commit.append {
-            let data = String::from_utf8(entry.data.expose().to_vec()).unwrap();
-            let fields = vec![
+            let data = entry.data.as_ref().map(|d| String::from_utf8(d.expose().to_vec()).unwrap());
+            let mut fields = vec![
                 ("object", entry.record.object.to_string()),
                 ("key", entry.record.key.to_string()),
-                ("op", "upsert".to_owned()),
-                ("data", data),
+                ("op", if data.is_some() { "upsert" } else { "delete" }.to_owned()),
                 ("origin", "engine".to_owned()),
             ];
+            fields.extend(data.map(|d| ("data", d)));
             self.append(now, fields);
         }
         for event in &commit.outbox {

@@ -172,6 +172,11 @@ impl World {
     }
 
     fn carry_out(&mut self, effect: Effect) {
+        if let Effect::Begin { intent, .. } = &effect {
+            for r in &intent.records {
+                self.trace.push(format!("{:?} begin {} {:?} {}", r.record.key, intent.batch, r.verb, r.seq));
+            }
+        }
         if let Effect::Commit { commit, script, .. } = &effect {
             for event in &commit.outbox {
                 let data = event.data.as_ref().or(event.detail.as_ref()).map(|d| String::from_utf8_lossy(d.expose()).into_owned());
@@ -179,8 +184,14 @@ impl World {
                 self.trace.push(format!("{:?} {script:?} tells {:?} r{} {data:?}", key, event.kind, event.revision));
             }
             for entry in &commit.append {
-                let data = String::from_utf8_lossy(entry.data.expose()).into_owned();
-                self.trace.push(format!("{:?} write-back {data}", entry.record.key));
+                let data = entry.data.as_ref().map(|d| String::from_utf8_lossy(d.expose()).into_owned());
+                self.trace.push(format!("{:?} write-back {data:?}", entry.record.key));
+            }
+            for (key, fold) in &commit.compacted_put {
+                self.trace.push(format!("{:?} compacted {} entries, seq {}", key.key, fold.entries, fold.seq));
+            }
+            for key in &commit.compacted_remove {
+                self.trace.push(format!("{:?} no longer compacted", key.key));
             }
             for (key, row) in &commit.rows {
                 self.trace.push(format!("{:?} {script:?} row seq {} rev {} unconfirmed {:?} told {:?}", key.key, row.last_seq, row.revision, row.unconfirmed.iter().map(|u| u.seq).collect::<Vec<_>>(), row.told.iter().map(|t| t.revision).collect::<Vec<_>>()));
@@ -292,7 +303,14 @@ impl World {
                 let answer = self.org_write(&call);
                 self.wire.push(Wire::Answer(batch, answer));
             }
-            Wire::Answer(batch, answer) => self.inputs.push_back(Input::Answered { batch, answer }),
+            Wire::Answer(batch, answer) => {
+                let rows: Vec<String> = answer.outcome.iter().flatten().map(|o| match o {
+                    crate::engine::classify::RowOutcome::Done { id, created } => format!("{id} {created}"),
+                    crate::engine::classify::RowOutcome::Failed(f) => f.code.to_string(),
+                }).collect();
+                self.trace.push(format!("\"*\" answer {batch} {rows:?}"));
+                self.inputs.push_back(Input::Answered { batch, answer });
+            }
         }
     }
 
@@ -401,6 +419,8 @@ impl World {
             }).collect();
             lines.push(format!("org #{} {:?} {fields:?}", event.commit_number, event.kind));
         }
+        lines.push(format!("compacted {:?}", self.store.compacted.keys().map(|k| k.key.to_string()).collect::<Vec<_>>()));
+        lines.push(format!("machine {:?}", self.machine.snapshot()));
         lines.join("\n")
     }
 
