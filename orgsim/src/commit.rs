@@ -54,3 +54,33 @@ pub enum ChangeKind {
     /// The row came back from the recycle bin.
     Undelete,
 }
+
+/// Where committed transactions go: the event bus.
+pub trait CommitSink: Send + Sync {
+    /// Takes one committed transaction. Called in commit order, under the org's lock: must be cheap and must not block.
+    fn publish(&self, commit: Commit);
+    /// Disturbs the delivery of an org's events, until the next call replaces it.
+    fn disturb(&self, org_id: &str, disturbance: Disturbance);
+}
+
+/// How the delivery of an org's events is disturbed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Disturbance {
+    /// Share of events that are lost for ever, 0–100.
+    pub drop_percent: f64,
+    /// How long each event waits before it is delivered, in milliseconds.
+    pub delay_ms: u64,
+    /// Whether changes are told as header-only gap events.
+    pub gap: bool,
+    /// Events up to and with this replay id are no longer retained.
+    pub expire_replay_before: Option<Vec<u8>>,
+}
+
+/// Drops everything: an org that nobody listens to.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoBus;
+
+impl CommitSink for NoBus {
+    fn publish(&self, _commit: Commit) {}
+    fn disturb(&self, _org_id: &str, _disturbance: Disturbance) {}
+}

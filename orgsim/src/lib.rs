@@ -1,1 +1,4 @@
-//! x
+//! A Salesforce org in a process, for tests: REST data API, OAuth, and the change events of what was committed.
+
+pub mod commit;
+pub mod directory;
