@@ -2,3 +2,5 @@
 
 pub mod commit;
 pub mod directory;
+pub mod org;
+pub mod schema;
