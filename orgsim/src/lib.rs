@@ -1,6 +1,24 @@
 //! A Salesforce org in a process, for tests: REST data API, OAuth, and the change events of what was committed.
+//!
+//! [`Simulator::start`] opens the ports; [`org::Org`] is the org itself, without any I/O. Not affiliated with Salesforce.
 
 pub mod commit;
 pub mod directory;
 pub mod org;
 pub mod schema;
+
+mod admin;
+mod clock;
+mod cursors;
+mod faults;
+mod http;
+mod sessions;
+mod simulator;
+mod soql;
+mod usage;
+mod world;
+
+pub use clock::Clock;
+pub use faults::{Kind, Rule};
+pub use simulator::{Options, Simulator, StartError};
+pub use world::{OrgHandle, World};

@@ -1,0 +1,4 @@
+//! SOQL.
+/// x
+#[derive(Debug)]
+pub struct Plan;
