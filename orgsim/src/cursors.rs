@@ -13,23 +13,23 @@ const LIFE_MS: i64 = 2 * 24 * 60 * 60 * 1_000;
 
 /// A query that has more rows than one page.
 #[derive(Debug)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// 18-character locator id, `0r8…`.
-    pub id: String,
+    pub(crate) id: String,
     /// 18-character id of the user who opened it: nobody else may read it.
-    pub user: Arc<str>,
+    pub(crate) user: Arc<str>,
     /// What to show of each row.
-    pub plan: Arc<Plan>,
+    pub(crate) plan: Arc<Plan>,
     /// All rows, in order.
-    pub rows: Vec<Arc<Row>>,
+    pub(crate) rows: Vec<Arc<Row>>,
     /// Rows of a page.
-    pub page: usize,
+    pub(crate) page: usize,
     opened_ms: i64,
 }
 
 /// The open cursors of an org.
 #[derive(Debug)]
-pub struct Cursors {
+pub(crate) struct Cursors {
     open: VecDeque<Arc<Cursor>>,
     ids: Stream,
 }
@@ -37,12 +37,12 @@ pub struct Cursors {
 impl Cursors {
     /// None open.
     #[must_use]
-    pub fn new(ids: Stream) -> Self {
+    pub(crate) fn new(ids: Stream) -> Self {
         Self { open: VecDeque::new(), ids }
     }
 
     /// Opens one and ends the user's oldest when there are too many.
-    pub fn open(&mut self, user: Arc<str>, plan: Arc<Plan>, rows: Vec<Arc<Row>>, page: usize, now_ms: i64) -> Arc<Cursor> {
+    pub(crate) fn open(&mut self, user: Arc<str>, plan: Arc<Plan>, rows: Vec<Arc<Row>>, page: usize, now_ms: i64) -> Arc<Cursor> {
         let mine = self.open.iter().filter(|c| c.user == user).count();
         if mine >= MAX_CURSORS
             && let Some(oldest) = self.open.iter().position(|c| c.user == user)
@@ -57,7 +57,7 @@ impl Cursors {
     }
 
     /// The cursor with this locator id, when it still lives.
-    pub fn get(&mut self, id: &str, now_ms: i64) -> Option<Arc<Cursor>> {
+    pub(crate) fn get(&mut self, id: &str, now_ms: i64) -> Option<Arc<Cursor>> {
         self.open.retain(|c| now_ms - c.opened_ms <= LIFE_MS);
         self.open.iter().find(|c| c.id == id).cloned()
     }

@@ -8,21 +8,21 @@ use crate::org::Stream;
 /// One rule of `POST /orgs/{org}/faults`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// What happens.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// HTTP status of kind `status`; 503 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Chance in percent; 100 when missing.
     #[serde(default = "always")]
-    pub percent: f64,
+    pub(crate) percent: f64,
     /// Only calls whose path contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// Milliseconds of kind `delay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ms: Option<u64>,
+    pub(crate) ms: Option<u64>,
 }
 
 fn always() -> f64 {
@@ -32,7 +32,7 @@ fn always() -> f64 {
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Refuses before doing anything, with an HTML body.
     Status,
     /// Applies the request, then closes the connection without an answer.
@@ -47,7 +47,7 @@ pub enum Kind {
 
 /// How an answer is spoiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cut {
+pub(crate) enum Cut {
     /// Not at all.
     #[default]
     Whole,
@@ -59,20 +59,20 @@ pub enum Cut {
 
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Fate {
+pub(crate) struct Fate {
     /// Wait before the work, in milliseconds.
-    pub delay_ms: u64,
+    pub(crate) delay_ms: u64,
     /// Refuse with this status.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Spoil the answer.
-    pub cut: Cut,
+    pub(crate) cut: Cut,
     /// Chance in percent that a row is locked.
-    pub lock_percent: f64,
+    pub(crate) lock_percent: f64,
 }
 
 /// The rules of one org and how often each struck.
 #[derive(Debug)]
-pub struct Faults {
+pub(crate) struct Faults {
     rules: Vec<(Rule, u64)>,
     dice: Stream,
 }
@@ -80,17 +80,17 @@ pub struct Faults {
 impl Faults {
     /// No rules.
     #[must_use]
-    pub fn new(dice: Stream) -> Self {
+    pub(crate) fn new(dice: Stream) -> Self {
         Self { rules: Vec::new(), dice }
     }
 
     /// Replaces all rules.
-    pub fn set(&mut self, rules: Vec<Rule>) {
+    pub(crate) fn set(&mut self, rules: Vec<Rule>) {
         self.rules = rules.into_iter().map(|r| (r, 0)).collect();
     }
 
     /// Throws the dice for one data call.
-    pub fn fate(&mut self, path: &str) -> Fate {
+    pub(crate) fn fate(&mut self, path: &str) -> Fate {
         let mut fate = Fate::default();
         for (rule, struck) in &mut self.rules {
             if rule.path.as_ref().is_some_and(|p| !path.contains(p.as_str())) {
@@ -116,7 +116,7 @@ impl Faults {
     }
 
     /// Which of `rows` rows are locked.
-    pub fn locked(&mut self, fate: &Fate, rows: usize) -> Vec<bool> {
+    pub(crate) fn locked(&mut self, fate: &Fate, rows: usize) -> Vec<bool> {
         if fate.lock_percent <= 0.0 {
             return Vec::new();
         }
@@ -130,7 +130,7 @@ impl Faults {
 
     /// The rules and how often each struck.
     #[must_use]
-    pub fn report(&self) -> Value {
+    pub(crate) fn report(&self) -> Value {
         let rules: Vec<Value> = self
             .rules
             .iter()

@@ -18,7 +18,4 @@ mod soql;
 mod usage;
 mod world;
 
-pub use clock::Clock;
-pub use faults::{Kind, Rule};
 pub use simulator::{Options, Simulator, StartError};
-pub use world::{OrgHandle, World};

@@ -19,7 +19,7 @@ struct Session {
 
 /// The live access tokens of one org.
 #[derive(Debug)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     prefix: String,
     secrets: Stream,
     live: HashMap<String, Session>,
@@ -28,12 +28,12 @@ pub struct Sessions {
 impl Sessions {
     /// No tokens yet; `org_id` has 18 characters.
     #[must_use]
-    pub fn new(org_id: &str, secrets: Stream) -> Self {
+    pub(crate) fn new(org_id: &str, secrets: Stream) -> Self {
         Self { prefix: org_id.chars().take(15).collect(), secrets, live: HashMap::new() }
     }
 
     /// A new token of a user.
-    pub fn issue(&mut self, user: &UserIdentity, now_ms: i64) -> String {
+    pub(crate) fn issue(&mut self, user: &UserIdentity, now_ms: i64) -> String {
         if self.live.len() >= MAX_SESSIONS {
             let oldest = self.live.iter().min_by_key(|(_, s)| s.used_ms).map(|(t, _)| t.clone());
             oldest.and_then(|token| self.live.remove(&token));
@@ -44,7 +44,7 @@ impl Sessions {
     }
 
     /// The user of a live token; using it makes it live on.
-    pub fn user(&mut self, token: &str, now_ms: i64) -> Option<UserIdentity> {
+    pub(crate) fn user(&mut self, token: &str, now_ms: i64) -> Option<UserIdentity> {
         let session = self.live.get_mut(token)?;
         if now_ms - session.used_ms > TIMEOUT_MS {
             self.live.remove(token);
@@ -55,12 +55,12 @@ impl Sessions {
     }
 
     /// Ends one token; whether there was one.
-    pub fn revoke(&mut self, token: &str) -> bool {
+    pub(crate) fn revoke(&mut self, token: &str) -> bool {
         self.live.remove(token).is_some()
     }
 
     /// Ends all tokens.
-    pub fn expire_all(&mut self) {
+    pub(crate) fn expire_all(&mut self) {
         self.live.clear();
     }
 }

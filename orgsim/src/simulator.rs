@@ -146,12 +146,6 @@ impl Simulator {
         self.world.describe_orgs()
     }
 
-    /// The orgs themselves, for tests in the same process.
-    #[must_use]
-    pub fn world(&self) -> &Arc<World> {
-        &self.world
-    }
-
     /// Stops serving; requests in work get half a second.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);

@@ -9,7 +9,7 @@ const DAY_MINUTES: i64 = 24 * 60;
 
 /// What a call did, for the counts by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Call {
+pub(crate) enum Call {
     /// A token request: never counted against the day.
     Token,
     /// Anything on single rows and everything else.
@@ -48,7 +48,7 @@ impl Call {
 
 /// Counts of one org.
 #[derive(Debug)]
-pub struct Usage {
+pub(crate) struct Usage {
     daily: u64,
     /// Counted calls by minute, oldest first.
     minutes: VecDeque<(i64, u64)>,
@@ -61,7 +61,7 @@ pub struct Usage {
 impl Usage {
     /// Nothing used of `daily` calls a day.
     #[must_use]
-    pub fn new(daily: u64) -> Self {
+    pub(crate) fn new(daily: u64) -> Self {
         let kinds = [
             Call::Token,
             Call::Rest,
@@ -84,7 +84,7 @@ impl Usage {
     }
 
     /// Counts one call; whether the day's number allowed it. A refused one is not counted.
-    pub fn count(&mut self, call: Call, now_ms: i64) -> bool {
+    pub(crate) fn count(&mut self, call: Call, now_ms: i64) -> bool {
         self.age(now_ms);
         if call != Call::Token {
             if self.in_window >= self.daily {
@@ -103,7 +103,7 @@ impl Usage {
     }
 
     /// Counts rows that a call wanted to write.
-    pub fn count_rows(&mut self, verb: &'static str, rows: usize) {
+    pub(crate) fn count_rows(&mut self, verb: &'static str, rows: usize) {
         *self.rows.entry(verb).or_default() += u64::try_from(rows).unwrap_or(u64::MAX);
     }
 
@@ -119,19 +119,19 @@ impl Usage {
 
     /// `api-usage=18/5000`.
     #[must_use]
-    pub fn limit_info(&self) -> String {
+    pub(crate) fn limit_info(&self) -> String {
         format!("api-usage={}/{}", self.in_window, self.daily)
     }
 
     /// The day's number and what is left of it.
     #[must_use]
-    pub fn daily(&self) -> (u64, u64) {
+    pub(crate) fn daily(&self) -> (u64, u64) {
         (self.daily, self.daily - self.in_window)
     }
 
     /// The counts for the admin port.
     #[must_use]
-    pub fn report(&self, fence_refusals: u64) -> Value {
+    pub(crate) fn report(&self, fence_refusals: u64) -> Value {
         let by: BTreeMap<&str, u64> = self.by.iter().map(|(call, n)| (call.name(), *n)).collect();
         json!({"total": self.total, "by": by, "rows": self.rows, "fence_refusals": fence_refusals})
     }

@@ -18,15 +18,15 @@ use crate::simulator::Options;
 use crate::usage::Usage;
 
 /// One org and its surroundings. Each part has its own lock; none is held while another is taken, but for the org's own.
-pub struct OrgHandle {
+pub(crate) struct OrgHandle {
     /// Who it is.
-    pub identity: OrgIdentity,
+    pub(crate) identity: OrgIdentity,
     /// Consumer key of its app.
-    pub client_id: String,
+    pub(crate) client_id: String,
     /// Consumer secret of its app.
-    pub client_secret: String,
+    pub(crate) client_secret: String,
     /// Password of its users.
-    pub password: String,
+    pub(crate) password: String,
     org: Mutex<Org>,
     sessions: Mutex<Sessions>,
     usage: Mutex<Usage>,
@@ -65,44 +65,44 @@ impl OrgHandle {
     }
 
     /// Its rows, locked.
-    pub fn org(&self) -> MutexGuard<'_, Org> {
+    pub(crate) fn org(&self) -> MutexGuard<'_, Org> {
         lock(&self.org)
     }
 
     /// Its tokens, locked.
-    pub fn sessions(&self) -> MutexGuard<'_, Sessions> {
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
     }
 
     /// Its counts, locked.
-    pub fn usage(&self) -> MutexGuard<'_, Usage> {
+    pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
         lock(&self.usage)
     }
 
     /// Its faults, locked.
-    pub fn faults(&self) -> MutexGuard<'_, Faults> {
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         lock(&self.faults)
     }
 
     /// Its query cursors, locked.
-    pub fn cursors(&self) -> MutexGuard<'_, Cursors> {
+    pub(crate) fn cursors(&self) -> MutexGuard<'_, Cursors> {
         lock(&self.cursors)
     }
 
     /// The key that assertions of its app are checked with, locked.
-    pub fn jwt_key(&self) -> MutexGuard<'_, Option<DecodingKey>> {
+    pub(crate) fn jwt_key(&self) -> MutexGuard<'_, Option<DecodingKey>> {
         lock(&self.jwt_key)
     }
 
     /// The user with this login name.
     #[must_use]
-    pub fn user(&self, username: &str) -> Option<&UserIdentity> {
+    pub(crate) fn user(&self, username: &str) -> Option<&UserIdentity> {
         [&self.identity.integration, &self.identity.human].into_iter().find(|u| u.username.eq_ignore_ascii_case(username))
     }
 
     /// A caller through the REST API.
     #[must_use]
-    pub fn caller(&self, user: &UserIdentity, version: &str, client: Option<&str>) -> Caller {
+    pub(crate) fn caller(&self, user: &UserIdentity, version: &str, client: Option<&str>) -> Caller {
         let client = client.map(|c| format!(";client={c}")).unwrap_or_default();
         let origin = format!("com/salesforce/api/rest/{version}{client}").into();
         Caller { user: Arc::clone(&user.id), bypass: user.bypass, origin }
@@ -110,21 +110,21 @@ impl OrgHandle {
 
     /// A person in the UI.
     #[must_use]
-    pub fn person(&self, user: &UserIdentity) -> Caller {
+    pub(crate) fn person(&self, user: &UserIdentity) -> Caller {
         Caller { user: Arc::clone(&user.id), bypass: user.bypass, origin: "".into() }
     }
 }
 
 /// All orgs of one simulator.
-pub struct World {
+pub(crate) struct World {
     /// The orgs, in the order they were named.
-    pub orgs: Vec<Arc<OrgHandle>>,
+    pub(crate) orgs: Vec<Arc<OrgHandle>>,
     /// Their time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Newest API version, e.g. 67.
-    pub newest_version: u32,
+    pub(crate) newest_version: u32,
     /// The bus.
-    pub sink: Arc<dyn CommitSink>,
+    pub(crate) sink: Arc<dyn CommitSink>,
     by_id: HashMap<String, usize>,
     base_url: OnceLock<String>,
 }
@@ -132,7 +132,7 @@ pub struct World {
 impl World {
     /// Makes the orgs that the options name.
     #[must_use]
-    pub fn new(options: &Options, sink: Arc<dyn CommitSink>) -> Self {
+    pub(crate) fn new(options: &Options, sink: Arc<dyn CommitSink>) -> Self {
         let clock = Clock::new(options.stopped_at_ms);
         let schema = Arc::new(standard_schema());
         let orgs: Vec<_> = options
@@ -146,31 +146,31 @@ impl World {
     }
 
     /// Sets where the HTTP port is reached; the first call counts.
-    pub fn set_base_url(&self, url: String) {
+    pub(crate) fn set_base_url(&self, url: String) {
         self.base_url.get_or_init(|| url);
     }
 
     /// Where the HTTP port is reached; without a path.
     #[must_use]
-    pub fn base_url(&self) -> &str {
+    pub(crate) fn base_url(&self) -> &str {
         self.base_url.get().map_or("", String::as_str)
     }
 
     /// The org with this 15- or 18-character id.
     #[must_use]
-    pub fn by_id(&self, org_id: &str) -> Option<&Arc<OrgHandle>> {
+    pub(crate) fn by_id(&self, org_id: &str) -> Option<&Arc<OrgHandle>> {
         self.orgs.get(*self.by_id.get(&normalise(org_id)?)?)
     }
 
     /// The org with this name or id.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Arc<OrgHandle>> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<OrgHandle>> {
         self.orgs.iter().find(|o| o.identity.name == name).or_else(|| self.by_id(name))
     }
 
     /// The org and user of a live access token.
     #[must_use]
-    pub fn session(&self, token: &str) -> Option<(Arc<OrgHandle>, UserIdentity)> {
+    pub(crate) fn session(&self, token: &str) -> Option<(Arc<OrgHandle>, UserIdentity)> {
         let (org_id, _) = token.split_once('!')?;
         let org = self.by_id(org_id)?;
         let user = org.sessions().user(token, self.clock.now_ms())?;
@@ -179,7 +179,7 @@ impl World {
 
     /// The `orgs` array of the ready line: how to reach and log in to each org.
     #[must_use]
-    pub fn describe_orgs(&self) -> Vec<Value> {
+    pub(crate) fn describe_orgs(&self) -> Vec<Value> {
         self.orgs
             .iter()
             .map(|org| {

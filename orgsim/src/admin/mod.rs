@@ -42,7 +42,7 @@ fn find<'w>(world: &'w World, org: &str) -> Result<&'w Arc<OrgHandle>, Refusal> 
 }
 
 /// Serves the admin port until `stopped` becomes true.
-pub async fn serve(world: Arc<World>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
     let app = Router::new()
         .route("/orgs", get(orgs))
         .route("/orgs/{org}/edit", post(edit::edit))

@@ -39,7 +39,7 @@ struct Shared {
 }
 
 /// Serves the HTTP port until `stopped` becomes true.
-pub async fn serve(world: Arc<World>, listener: TcpListener, request_limit: Duration, mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, request_limit: Duration, mut stopped: watch::Receiver<bool>) {
     let app = Router::new().fallback(entry).with_state(Shared { world, request_limit });
     let service = app.into_make_service_with_connect_info::<Cutter>();
     let served = axum::serve(CuttableListener::new(listener), service)

@@ -26,7 +26,7 @@ pub use id::{IdSpace, checksum, normalise};
 pub use input::{Json, Member};
 pub use instant::{format_date, format_instant, parse_date, parse_instant};
 pub use organisation::{Caller, Org, OrgIdentity, RecordRef, UserIdentity};
-pub(crate) use render::{value_of, write_attributes, write_field, write_record, write_string};
+pub(crate) use render::{value_of, write_attributes, write_field, write_record, write_string, write_value};
 pub use seed::Stream;
 pub use table::{Row, Table};
 pub use transaction::Transaction;

@@ -9,7 +9,7 @@ use crate::commit::Fields;
 use crate::schema::{ADDRESS_PARTS, Sobject};
 
 /// Writes a JSON string with its quotes.
-pub fn write_string(out: &mut String, text: &str) {
+pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut plain = 0;
     for (i, b) in text.bytes().enumerate() {
@@ -35,7 +35,7 @@ pub fn write_string(out: &mut String, text: &str) {
 const WHOLE: f64 = 1e15;
 
 /// Writes one value; whole doubles as integers (observed 2026).
-pub fn write_value(out: &mut String, cell: &Cell) {
+pub(crate) fn write_value(out: &mut String, cell: &Cell) {
     match cell {
         Cell::Null => out.push_str("null"),
         Cell::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
