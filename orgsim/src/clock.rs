@@ -14,7 +14,10 @@ impl Clock {
     /// A clock that runs, or, when a time in milliseconds since 1970 is given, one that only [`Clock::set_offset`] moves.
     #[must_use]
     pub(crate) fn new(stopped_at_ms: Option<i64>) -> Self {
-        Self { offset_ms: AtomicI64::new(0), stopped_at_ms }
+        Self {
+            offset_ms: AtomicI64::new(0),
+            stopped_at_ms,
+        }
     }
 
     /// Milliseconds since 1970.

@@ -38,11 +38,21 @@ impl Cursors {
     /// None open.
     #[must_use]
     pub(crate) fn new(ids: Stream) -> Self {
-        Self { open: VecDeque::new(), ids }
+        Self {
+            open: VecDeque::new(),
+            ids,
+        }
     }
 
     /// Opens one and ends the user's oldest when there are too many.
-    pub(crate) fn open(&mut self, user: Arc<str>, plan: Arc<Plan>, rows: Vec<Arc<Row>>, page: usize, now_ms: i64) -> Arc<Cursor> {
+    pub(crate) fn open(
+        &mut self,
+        user: Arc<str>,
+        plan: Arc<Plan>,
+        rows: Vec<Arc<Row>>,
+        page: usize,
+        now_ms: i64,
+    ) -> Arc<Cursor> {
         let mine = self.open.iter().filter(|c| c.user == user).count();
         if mine >= MAX_CURSORS
             && let Some(oldest) = self.open.iter().position(|c| c.user == user)
@@ -51,7 +61,14 @@ impl Cursors {
         }
         let body = format!("0r8{}", self.ids.text(12).replace(['_', '.'], "x"));
         let id = format!("{body}{}", checksum(&body));
-        let cursor = Arc::new(Cursor { id, user, plan, rows, page, opened_ms: now_ms });
+        let cursor = Arc::new(Cursor {
+            id,
+            user,
+            plan,
+            rows,
+            page,
+            opened_ms: now_ms,
+        });
         self.open.push_back(Arc::clone(&cursor));
         cursor
     }

@@ -81,7 +81,10 @@ impl Faults {
     /// No rules.
     #[must_use]
     pub(crate) fn new(dice: Stream) -> Self {
-        Self { rules: Vec::new(), dice }
+        Self {
+            rules: Vec::new(),
+            dice,
+        }
     }
 
     /// Replaces all rules.

@@ -29,7 +29,11 @@ impl Sessions {
     /// No tokens yet; `org_id` has 18 characters.
     #[must_use]
     pub(crate) fn new(org_id: &str, secrets: Stream) -> Self {
-        Self { prefix: org_id.chars().take(15).collect(), secrets, live: HashMap::new() }
+        Self {
+            prefix: org_id.chars().take(15).collect(),
+            secrets,
+            live: HashMap::new(),
+        }
     }
 
     /// A new token of a user.
@@ -39,7 +43,13 @@ impl Sessions {
             oldest.and_then(|token| self.live.remove(&token));
         }
         let token = format!("{}!AQ{}", self.prefix, self.secrets.text(SECRET_LENGTH));
-        self.live.insert(token.clone(), Session { user: user.clone(), used_ms: now_ms });
+        self.live.insert(
+            token.clone(),
+            Session {
+                user: user.clone(),
+                used_ms: now_ms,
+            },
+        );
         token
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::commit::{CommitSink, NoBus};
+use crate::directory::Directory;
 use crate::world::World;
 use crate::{admin, http};
 
@@ -95,6 +96,18 @@ impl Simulator {
     /// # Errors
     /// When a port cannot be opened or two orgs have one name.
     pub async fn start(options: Options) -> Result<Self, StartError> {
+        // The event bus is wired here: made of the directory, then served on the two Pub/Sub ports.
+        Self::start_with(options, |_directory| Arc::new(NoBus)).await
+    }
+
+    /// As [`Self::start`], with another receiver of the commits; it is given the directory of the orgs.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
+        options: Options,
+        bus: impl FnOnce(Arc<dyn Directory>) -> Arc<dyn CommitSink>,
+    ) -> Result<Self, StartError> {
         for (i, name) in options.orgs.iter().enumerate() {
             if options.orgs[..i].contains(name) {
                 return Err(StartError::TwoOrgs(name.clone()));
@@ -104,16 +117,29 @@ impl Simulator {
         let admin = listen(options.admin).await?;
         let pubsub = listen(options.pubsub).await?;
         let pubsub_tls = listen(options.pubsub_tls).await?;
-        // The event bus is wired here: it takes the world as its directory and is the world's sink.
-        let sink: Arc<dyn CommitSink> = Arc::new(NoBus);
-        let world = Arc::new(World::new(&options, sink));
+        let world = Arc::new(World::new(&options));
+        let directory: Arc<dyn Directory> = world.clone();
+        world.connect(Some(bus(directory)));
         world.set_base_url(format!("http://{}", http.1));
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
-            tokio::spawn(http::serve(Arc::clone(&world), http.0, options.request_limit, stopped.clone())),
+            tokio::spawn(http::serve(
+                Arc::clone(&world),
+                http.0,
+                options.request_limit,
+                stopped.clone(),
+            )),
             tokio::spawn(admin::serve(Arc::clone(&world), admin.0, stopped)),
         ];
-        Ok(Self { world, http: http.1, pubsub: pubsub.1, pubsub_tls: pubsub_tls.1, admin: admin.1, stop, tasks })
+        Ok(Self {
+            world,
+            http: http.1,
+            pubsub: pubsub.1,
+            pubsub_tls: pubsub_tls.1,
+            admin: admin.1,
+            stop,
+            tasks,
+        })
     }
 
     /// Base URL of the HTTP port: login and instance URL of every org.
@@ -154,6 +180,7 @@ impl Simulator {
                 task.abort();
             }
         }
+        self.world.connect(None);
     }
 }
 

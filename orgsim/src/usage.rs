@@ -79,7 +79,10 @@ impl Usage {
             in_window: 0,
             total: 0,
             by: kinds.into_iter().map(|k| (k, 0)).collect(),
-            rows: ["create", "update", "upsert", "delete"].into_iter().map(|k| (k, 0)).collect(),
+            rows: ["create", "update", "upsert", "delete"]
+                .into_iter()
+                .map(|k| (k, 0))
+                .collect(),
         }
     }
 

@@ -1,13 +1,13 @@
 //! All orgs of one simulator, with everything around their rows: apps, tokens, counts, faults, cursors.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use jsonwebtoken::DecodingKey;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::commit::CommitSink;
+use crate::commit::{Commit, CommitSink, Disturbance};
 use crate::cursors::Cursors;
 use crate::directory::{Directory, EntityField, EntitySchema};
 use crate::faults::Faults;
@@ -97,7 +97,9 @@ impl OrgHandle {
     /// The user with this login name.
     #[must_use]
     pub(crate) fn user(&self, username: &str) -> Option<&UserIdentity> {
-        [&self.identity.integration, &self.identity.human].into_iter().find(|u| u.username.eq_ignore_ascii_case(username))
+        [&self.identity.integration, &self.identity.human]
+            .into_iter()
+            .find(|u| u.username.eq_ignore_ascii_case(username))
     }
 
     /// A caller through the REST API.
@@ -105,13 +107,47 @@ impl OrgHandle {
     pub(crate) fn caller(&self, user: &UserIdentity, version: &str, client: Option<&str>) -> Caller {
         let client = client.map(|c| format!(";client={c}")).unwrap_or_default();
         let origin = format!("com/salesforce/api/rest/{version}{client}").into();
-        Caller { user: Arc::clone(&user.id), bypass: user.bypass, origin }
+        Caller {
+            user: Arc::clone(&user.id),
+            bypass: user.bypass,
+            origin,
+        }
     }
 
     /// A person in the UI.
     #[must_use]
     pub(crate) fn person(&self, user: &UserIdentity) -> Caller {
-        Caller { user: Arc::clone(&user.id), bypass: user.bypass, origin: "".into() }
+        Caller {
+            user: Arc::clone(&user.id),
+            bypass: user.bypass,
+            origin: "".into(),
+        }
+    }
+}
+
+/// The way from the orgs to the bus, which is made after them because it asks them.
+#[derive(Default)]
+struct Outlet(RwLock<Option<Arc<dyn CommitSink>>>);
+
+impl Outlet {
+    fn set(&self, bus: Option<Arc<dyn CommitSink>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = bus;
+    }
+
+    fn with(&self, tell: impl FnOnce(&dyn CommitSink)) {
+        if let Some(bus) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            tell(&**bus);
+        }
+    }
+}
+
+impl CommitSink for Outlet {
+    fn publish(&self, commit: Commit) {
+        self.with(|bus| bus.publish(commit));
+    }
+
+    fn disturb(&self, org_id: &str, disturbance: Disturbance) {
+        self.with(|bus| bus.disturb(org_id, disturbance));
     }
 }
 
@@ -123,8 +159,9 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     /// Newest API version, e.g. 67.
     pub(crate) newest_version: u32,
-    /// The bus.
-    pub(crate) sink: Arc<dyn CommitSink>,
+    /// Their objects: the same in all.
+    pub(crate) schema: Arc<Schema>,
+    outlet: Arc<Outlet>,
     by_id: HashMap<String, usize>,
     base_url: OnceLock<String>,
 }
@@ -132,7 +169,9 @@ pub(crate) struct World {
 impl World {
     /// Makes the orgs that the options name.
     #[must_use]
-    pub(crate) fn new(options: &Options, sink: Arc<dyn CommitSink>) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
+        let outlet = Arc::new(Outlet::default());
+        let sink: Arc<dyn CommitSink> = outlet.clone();
         let clock = Clock::new(options.stopped_at_ms);
         let schema = Arc::new(standard_schema());
         let orgs: Vec<_> = options
@@ -140,9 +179,36 @@ impl World {
             .iter()
             .map(|name| Arc::new(OrgHandle::new(name, &schema, &sink, options, clock.now())))
             .collect();
-        let by_id = orgs.iter().enumerate().map(|(i, o)| (o.identity.org_id.clone(), i)).collect();
-        let newest_version = options.api_version.split('.').next().and_then(|v| v.parse().ok()).unwrap_or(67);
-        Self { orgs, clock, newest_version, sink, by_id, base_url: OnceLock::new() }
+        let by_id = orgs
+            .iter()
+            .enumerate()
+            .map(|(i, o)| (o.identity.org_id.clone(), i))
+            .collect();
+        let newest_version = options
+            .api_version
+            .split('.')
+            .next()
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(67);
+        Self {
+            orgs,
+            clock,
+            newest_version,
+            schema,
+            outlet,
+            by_id,
+            base_url: OnceLock::new(),
+        }
+    }
+
+    /// Connects the bus, or ends the connection: bus and world hold each other.
+    pub(crate) fn connect(&self, bus: Option<Arc<dyn CommitSink>>) {
+        self.outlet.set(bus);
+    }
+
+    /// Disturbs the delivery of an org's events.
+    pub(crate) fn disturb(&self, org_id: &str, disturbance: Disturbance) {
+        self.outlet.disturb(org_id, disturbance);
     }
 
     /// Sets where the HTTP port is reached; the first call counts.
@@ -165,7 +231,10 @@ impl World {
     /// The org with this name or id.
     #[must_use]
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<OrgHandle>> {
-        self.orgs.iter().find(|o| o.identity.name == name).or_else(|| self.by_id(name))
+        self.orgs
+            .iter()
+            .find(|o| o.identity.name == name)
+            .or_else(|| self.by_id(name))
     }
 
     /// The org and user of a live access token.
@@ -184,8 +253,9 @@ impl World {
             .iter()
             .map(|org| {
                 let user = &org.identity.integration;
-                let token =
-                    org.first_token.get_or_init(|| org.sessions().issue(user, self.clock.now_ms()));
+                let token = org
+                    .first_token
+                    .get_or_init(|| org.sessions().issue(user, self.clock.now_ms()));
                 json!({
                     "name": org.identity.name, "org_id": org.identity.org_id, "login_url": self.base_url(),
                     "instance_url": self.base_url(), "client_id": org.client_id, "client_secret": org.client_secret,
@@ -199,12 +269,15 @@ impl World {
 impl Directory for World {
     fn authorise(&self, org_id: &str, token: &str) -> Option<String> {
         let org = self.by_id(org_id)?;
-        org.sessions().user(token, self.clock.now_ms()).map(|_| org.identity.org_id.clone())
+        org.sessions()
+            .user(token, self.clock.now_ms())
+            .map(|_| org.identity.org_id.clone())
     }
 
     fn entity(&self, org_id: &str, entity: &str) -> Option<EntitySchema> {
-        let schema = Arc::clone(&self.by_id(org_id)?.org().schema);
-        let sobject = &schema.sobjects[schema.place(entity)?];
+        // The bus may ask while an org is locked: only what needs no lock is looked at.
+        self.by_id(org_id)?;
+        let sobject = &self.schema.sobjects[self.schema.place(entity)?];
         let fields = sobject
             .describe_order
             .iter()
@@ -216,12 +289,21 @@ impl Directory for World {
                 compound: f.compound.map(str::to_owned),
             })
             .collect();
-        Some(EntitySchema { name: sobject.name.to_string(), fields })
+        Some(EntitySchema {
+            name: sobject.name.to_string(),
+            fields,
+        })
     }
 
     fn captured(&self, org_id: &str) -> Vec<String> {
-        let Some(org) = self.by_id(org_id) else { return Vec::new() };
-        let schema = Arc::clone(&org.org().schema);
-        schema.sobjects.iter().filter(|s| s.writable).map(|s| s.name.to_string()).collect()
+        if self.by_id(org_id).is_none() {
+            return Vec::new();
+        }
+        self.schema
+            .sobjects
+            .iter()
+            .filter(|s| s.writable)
+            .map(|s| s.name.to_string())
+            .collect()
     }
 }

@@ -31,9 +31,16 @@ pub(super) async fn edit(
     let caller = handle.person(user);
     let mut org = handle.org();
     let entity = text("entity").unwrap_or_default();
-    let place = org.schema.place(entity).ok_or_else(|| bad(format!("there is no object {entity}")))?;
+    let place = org
+        .schema
+        .place(entity)
+        .ok_or_else(|| bad(format!("there is no object {entity}")))?;
     let op = text("op").unwrap_or_default();
-    let target = if op == "create" { None } else { Some(target(&org, place, text("id"), text("key"), op == "undelete")) };
+    let target = if op == "create" {
+        None
+    } else {
+        Some(target(&org, place, text("id"), text("key"), op == "undelete"))
+    };
     let now = world.clock.now();
     let mut tx = Transaction::begin(&mut org, &caller, now);
     let done = match (op, target) {
@@ -73,7 +80,10 @@ fn target(org: &Org, place: usize, id: Option<&str>, key: Option<&str>, deleted:
         return Err(RowError::new(code::MISSING_ARGUMENT, "id or key is needed"));
     };
     let found = if deleted {
-        let rows = org.table(place).rows().filter(|r| r.is_deleted() && r.cells[field].as_text() == Some(key));
+        let rows = org
+            .table(place)
+            .rows()
+            .filter(|r| r.is_deleted() && r.cells[field].as_text() == Some(key));
         rows.last().and_then(|r| org.locate(r.id()))
     } else {
         org.find(place, field, key).first().copied()

@@ -21,7 +21,9 @@ use crate::world::World;
 const ROWS_A_PIECE: usize = 500;
 
 fn place(schema: &Schema, entity: &str) -> Result<usize, Refusal> {
-    schema.place(entity).ok_or_else(|| bad(format!("there is no object {entity}")))
+    schema
+        .place(entity)
+        .ok_or_else(|| bad(format!("there is no object {entity}")))
 }
 
 /// `GET /orgs/{org}/records/{entity}[?key=…|id=…|deleted=true]`: a snapshot, streamed.
@@ -48,7 +50,11 @@ pub(super) async fn records(
         };
         // A key finds its row by index; everything else looks at all rows.
         let rows: Vec<Arc<Row>> = match (key, key_field) {
-            (Some(key), Some(field)) => org.find(place, field, key).into_iter().filter_map(|r| org.row(r).cloned()).collect(),
+            (Some(key), Some(field)) => org
+                .find(place, field, key)
+                .into_iter()
+                .filter_map(|r| org.row(r).cloned())
+                .collect(),
             _ => org.table(place).rows().filter(|r| wanted(r)).cloned().collect(),
         };
         ((Arc::clone(&org.schema), place), rows)

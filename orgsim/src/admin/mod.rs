@@ -38,7 +38,12 @@ fn bad(text: impl Into<String>) -> Refusal {
 
 /// The org that a path names.
 fn find<'w>(world: &'w World, org: &str) -> Result<&'w Arc<OrgHandle>, Refusal> {
-    world.find(org).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("there is no org {org}; GET /orgs lists them")))
+    world.find(org).ok_or_else(|| {
+        Refusal(
+            StatusCode::NOT_FOUND,
+            format!("there is no org {org}; GET /orgs lists them"),
+        )
+    })
 }
 
 /// Serves the admin port until `stopped` becomes true.
@@ -127,14 +132,17 @@ struct Events {
 
 async fn events(State(world): State<Arc<World>>, Path(org): Path<String>, Json(body): Json<Events>) -> Answer {
     let org = find(&world, &org)?;
-    let expire = body.expire_replay_before.map(|hex| from_hex(&hex).ok_or_else(|| bad("expire_replay_before must be hex"))).transpose()?;
+    let expire = body
+        .expire_replay_before
+        .map(|hex| from_hex(&hex).ok_or_else(|| bad("expire_replay_before must be hex")))
+        .transpose()?;
     let disturbance = Disturbance {
         drop_percent: body.drop_percent,
         delay_ms: body.delay_ms,
         gap: body.gap,
         expire_replay_before: expire,
     };
-    world.sink.disturb(&org.identity.org_id, disturbance);
+    world.disturb(&org.identity.org_id, disturbance);
     Ok(Json(json!({"set": true})))
 }
 
@@ -142,7 +150,10 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok())
+        .collect()
 }
 
 async fn clock(State(world): State<Arc<World>>) -> Json<Value> {

@@ -26,19 +26,37 @@ pub(super) fn handle(session: &Session<'_>, rest: &[&str]) -> Result<Reply, Repl
 fn write(session: &Session<'_>, upsert: Option<(&str, &str)>) -> Result<Reply, Reply> {
     let body = session.call.json()?;
     let Some(Json::Array(records)) = body.get("records") else {
-        return Err(reply::error(400, code::JSON, "The request body needs an array \"records\"."));
+        return Err(reply::error(
+            400,
+            code::JSON,
+            "The request body needs an array \"records\".",
+        ));
     };
     let all_or_none = matches!(body.get("allOrNone"), Some(Json::Bool(true)));
     let locked = session.locked(records.len());
     let caller = session.collection_caller();
-    let batch = Batch { caller: &caller, now: session.now(), all_or_none, locked: &locked };
+    let batch = Batch {
+        caller: &caller,
+        now: session.now(),
+        all_or_none,
+        locked: &locked,
+    };
     let updating = session.call.method == Method::PATCH;
-    let verb = if upsert.is_some() { "upsert" } else if updating { "update" } else { "create" };
+    let verb = if upsert.is_some() {
+        "upsert"
+    } else if updating {
+        "update"
+    } else {
+        "create"
+    };
     session.org.usage().count_rows(verb, records.len());
     let mut org = session.org.org();
     let outcomes = match upsert {
         Some((sobject, field)) => {
-            let place = org.schema.place(sobject).ok_or_else(|| reply::row_error(&RowError::not_found()))?;
+            let place = org
+                .schema
+                .place(sobject)
+                .ok_or_else(|| reply::row_error(&RowError::not_found()))?;
             let field = org.external_field(place, field).map_err(|e| reply::row_error(&e))?;
             org.upsert_many(batch, place, field, records)
         }
@@ -46,21 +64,43 @@ fn write(session: &Session<'_>, upsert: Option<(&str, &str)>) -> Result<Reply, R
         None => org.create_many(batch, records),
     };
     drop(org);
-    outcomes.map(|o| answer(&o)).map_err(|e| reply::error(400, e.code, &e.message))
+    outcomes
+        .map(|o| answer(&o))
+        .map_err(|e| reply::error(400, e.code, &e.message))
 }
 
 fn delete(session: &Session<'_>) -> Result<Reply, Reply> {
-    let ids: Vec<&str> = session.call.parameter("ids").unwrap_or_default().split(',').filter(|id| !id.is_empty()).collect();
+    let ids: Vec<&str> = session
+        .call
+        .parameter("ids")
+        .unwrap_or_default()
+        .split(',')
+        .filter(|id| !id.is_empty())
+        .collect();
     if ids.is_empty() {
-        return Err(reply::error(400, code::MISSING_ARGUMENT, "The ids parameter is required."));
+        return Err(reply::error(
+            400,
+            code::MISSING_ARGUMENT,
+            "The ids parameter is required.",
+        ));
     }
     let locked = session.locked(ids.len());
     let caller = session.collection_caller();
-    let all_or_none = session.call.parameter("allOrNone").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let batch = Batch { caller: &caller, now: session.now(), all_or_none, locked: &locked };
+    let all_or_none = session
+        .call
+        .parameter("allOrNone")
+        .is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let batch = Batch {
+        caller: &caller,
+        now: session.now(),
+        all_or_none,
+        locked: &locked,
+    };
     session.org.usage().count_rows("delete", ids.len());
     let outcomes = session.org.org().delete_many(batch, &ids);
-    outcomes.map(|o| answer(&o)).map_err(|e| reply::error(400, e.code, &e.message))
+    outcomes
+        .map(|o| answer(&o))
+        .map_err(|e| reply::error(400, e.code, &e.message))
 }
 
 /// HTTP 200 whatever became of the rows [V:D-COLCRE]; failed rows have no id (observed 2026).
@@ -95,7 +135,14 @@ fn answer(outcomes: &BatchOutcome) -> Reply {
 
 fn retrieve(session: &Session<'_>, sobject: &str) -> Result<Reply, Reply> {
     let list = |name: &str| -> Vec<&str> {
-        session.call.parameter(name).unwrap_or_default().split(',').map(str::trim).filter(|t| !t.is_empty()).collect()
+        session
+            .call
+            .parameter(name)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+            .collect()
     };
     rows(session, sobject, &list("ids"), &list("fields"), MAX_GET_IDS)
 }
@@ -114,25 +161,40 @@ fn retrieve_posted(session: &Session<'_>, sobject: &str) -> Result<Reply, Reply>
 /// The rows in the order of the ids; `null` for one that is not there [from memory].
 fn rows(session: &Session<'_>, sobject: &str, ids: &[&str], names: &[&str], most: usize) -> Result<Reply, Reply> {
     let org = session.org.org();
-    let place = org.schema.place(sobject).ok_or_else(|| reply::row_error(&RowError::not_found()))?;
+    let place = org
+        .schema
+        .place(sobject)
+        .ok_or_else(|| reply::row_error(&RowError::not_found()))?;
     let object = &org.schema.sobjects[place];
     if ids.len() > most {
         let text = format!("record limit reached. cannot retrieve more than {most} records in this call");
         return Err(reply::error(400, code::EXCEEDED_ID_LIMIT, &text));
     }
     if ids.is_empty() || names.is_empty() {
-        return Err(reply::error(400, code::MISSING_ARGUMENT, "The ids and fields parameters are required."));
+        return Err(reply::error(
+            400,
+            code::MISSING_ARGUMENT,
+            "The ids and fields parameters are required.",
+        ));
     }
     let fields: Vec<usize> = names
         .iter()
-        .map(|name| object.field(name).ok_or_else(|| reply::row_error(&RowError::no_column(name, &object.name))))
+        .map(|name| {
+            object
+                .field(name)
+                .ok_or_else(|| reply::row_error(&RowError::no_column(name, &object.name)))
+        })
         .collect::<Result<_, _>>()?;
     let mut body = String::from("[");
     for (i, id) in ids.iter().enumerate() {
         if i > 0 {
             body.push(',');
         }
-        let row = org.record(place, id).ok().and_then(|r| org.row(r)).filter(|r| !r.is_deleted());
+        let row = org
+            .record(place, id)
+            .ok()
+            .and_then(|r| org.row(r))
+            .filter(|r| !r.is_deleted());
         match row {
             Some(row) => write_record(&mut body, object, row, &session.base, &fields),
             None => body.push_str("null"),

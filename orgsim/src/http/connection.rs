@@ -46,7 +46,13 @@ impl Listener for CuttableListener {
         let (stream, address) = Listener::accept(&mut self.0).await;
         // Small answers must not wait for the client's acknowledgement.
         stream.set_nodelay(true).ok();
-        (Cuttable { stream, cutter: Cutter::default() }, address)
+        (
+            Cuttable {
+                stream,
+                cutter: Cutter::default(),
+            },
+            address,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

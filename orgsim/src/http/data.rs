@@ -74,7 +74,15 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
     }
     let allowed = org.usage().count(kind(&call.method, rest), world.clock.now_ms());
     let base = format!("/services/data/{version}");
-    let session = Session { world, org, user, version: number, base, call, fate };
+    let session = Session {
+        world,
+        org,
+        user,
+        version: number,
+        base,
+        call,
+        fate,
+    };
     let answer = if allowed {
         route(&session, rest)
     } else {
@@ -91,7 +99,9 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
 
 fn version_number(world: &World, version: &str) -> Option<u32> {
     let number: u32 = version.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()?;
-    (OLDEST_VERSION..=world.newest_version).contains(&number).then_some(number)
+    (OLDEST_VERSION..=world.newest_version)
+        .contains(&number)
+        .then_some(number)
 }
 
 fn authenticate(world: &World, call: &Call) -> Result<(Arc<OrgHandle>, UserIdentity), Reply> {
@@ -130,11 +140,21 @@ fn route(session: &Session<'_>, rest: &[&str]) -> Reply {
         _ => Err(reply::row_error(&RowError::not_found())),
     };
     let answer = answer.unwrap_or_else(|refusal| refusal);
-    if method == Method::HEAD { Reply { body: String::new(), ..answer } } else { answer }
+    if method == Method::HEAD {
+        Reply {
+            body: String::new(),
+            ..answer
+        }
+    } else {
+        answer
+    }
 }
 
 /// A method that the resource does not have [words from memory].
 pub(super) fn method_not_allowed(session: &Session<'_>, allowed: &str) -> Reply {
-    let text = format!("HTTP Method '{}' not allowed. Allowed are {allowed}", session.call.method);
+    let text = format!(
+        "HTTP Method '{}' not allowed. Allowed are {allowed}",
+        session.call.method
+    );
     reply::error(405, "METHOD_NOT_ALLOWED", &text).with("allow", allowed)
 }

@@ -10,13 +10,20 @@ use crate::org::UserIdentity;
 use crate::world::{OrgHandle, World};
 
 fn session(world: &World, call: &Call) -> Option<(Arc<OrgHandle>, UserIdentity)> {
-    let token = call.token().or_else(|| call.parameter("access_token")).or_else(|| call.parameter("oauth_token"))?;
+    let token = call
+        .token()
+        .or_else(|| call.parameter("access_token"))
+        .or_else(|| call.parameter("oauth_token"))?;
     world.session(token)
 }
 
 /// What both resources answer a token that is none [from memory].
 fn bad_token() -> Reply {
-    Reply { status: 403, headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())], body: "Bad_OAuth_Token".to_owned() }
+    Reply {
+        status: 403,
+        headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())],
+        body: "Bad_OAuth_Token".to_owned(),
+    }
 }
 
 fn urls(world: &World, org: &OrgHandle, user: &UserIdentity) -> Value {
@@ -36,7 +43,9 @@ fn urls(world: &World, org: &OrgHandle, user: &UserIdentity) -> Value {
 
 /// `GET /id/{org}/{user}`.
 pub(super) fn identity(world: &World, call: &Call, org_id: &str, user_id: &str) -> Reply {
-    let Some((org, user)) = session(world, call) else { return bad_token() };
+    let Some((org, user)) = session(world, call) else {
+        return bad_token();
+    };
     let same_org = world.by_id(org_id).is_some_and(|o| Arc::ptr_eq(o, &org));
     if !same_org || crate::org::normalise(user_id).as_deref() != Some(&user.id) {
         return bad_token();
@@ -56,7 +65,9 @@ pub(super) fn identity(world: &World, call: &Call, org_id: &str, user_id: &str) 
 
 /// `GET /services/oauth2/userinfo`.
 pub(super) fn userinfo(world: &World, call: &Call) -> Reply {
-    let Some((org, user)) = session(world, call) else { return bad_token() };
+    let Some((org, user)) = session(world, call) else {
+        return bad_token();
+    };
     let (first, last) = &user.name;
     let id = format!("{}/id/{}/{}", world.base_url(), org.identity.org_id, user.id);
     let body = json!({

@@ -33,7 +33,12 @@ pub(super) fn versions(world: &World) -> Reply {
 
 pub(super) fn resources(session: &Session<'_>) -> Reply {
     let base = &session.base;
-    let identity = format!("{}/id/{}/{}", session.world.base_url(), session.org.identity.org_id, session.user.id);
+    let identity = format!(
+        "{}/id/{}/{}",
+        session.world.base_url(),
+        session.org.identity.org_id,
+        session.user.id
+    );
     let body = json!({
         "limits": format!("{base}/limits"), "sobjects": format!("{base}/sobjects"), "query": format!("{base}/query"),
         "queryAll": format!("{base}/queryAll"), "composite": format!("{base}/composite"), "identity": identity,
@@ -55,14 +60,21 @@ pub(super) fn limits(session: &Session<'_>) -> Reply {
 
 /// Objects without rows are left out [V:CCI-CASS].
 pub(super) fn record_count(session: &Session<'_>) -> Reply {
-    let wanted: Option<Vec<&str>> = session.call.parameter("sObjects").map(|t| t.split(',').map(str::trim).collect());
+    let wanted: Option<Vec<&str>> = session
+        .call
+        .parameter("sObjects")
+        .map(|t| t.split(',').map(str::trim).collect());
     let org = session.org.org();
     let counts: Vec<Value> = org
         .schema
         .sobjects
         .iter()
         .enumerate()
-        .filter(|(_, s)| wanted.as_ref().is_none_or(|w| w.iter().any(|n| n.eq_ignore_ascii_case(&s.name))))
+        .filter(|(_, s)| {
+            wanted
+                .as_ref()
+                .is_none_or(|w| w.iter().any(|n| n.eq_ignore_ascii_case(&s.name)))
+        })
         .map(|(place, s)| (s, org.table(place).rows().filter(|r| !r.is_deleted()).count()))
         .filter(|(_, count)| *count > 0)
         .map(|(s, count)| json!({"count": count, "name": *s.name}))
@@ -72,8 +84,12 @@ pub(super) fn record_count(session: &Session<'_>) -> Reply {
 
 pub(super) fn describe_global(session: &Session<'_>) -> Reply {
     let schema = std::sync::Arc::clone(&session.org.org().schema);
-    unchanged(session)
-        .unwrap_or_else(|| stamped(Reply::json(200, schema::describe_global(&schema, &session.base).to_string())))
+    unchanged(session).unwrap_or_else(|| {
+        stamped(Reply::json(
+            200,
+            schema::describe_global(&schema, &session.base).to_string(),
+        ))
+    })
 }
 
 pub(super) fn sobject(session: &Session<'_>, place: usize) -> Reply {
@@ -87,17 +103,28 @@ pub(super) fn describe(session: &Session<'_>, place: usize) -> Result<Reply, Rep
     if let Some(unchanged) = unchanged(session) {
         return Ok(unchanged);
     }
-    Ok(stamped(Reply::json(200, schema::describe(&schema, &schema.sobjects[place], &session.base).to_string())))
+    Ok(stamped(Reply::json(
+        200,
+        schema::describe(&schema, &schema.sobjects[place], &session.base).to_string(),
+    )))
 }
 
 fn stamped(reply: Reply) -> Reply {
-    reply.with("last-modified", SCHEMA_MODIFIED).with("etag", "\"e8178a2d\"")
+    reply
+        .with("last-modified", SCHEMA_MODIFIED)
+        .with("etag", "\"e8178a2d\"")
 }
 
 /// 304 for a client that has the describe already: any date counts, as the schema is older than the simulator.
 fn unchanged(session: &Session<'_>) -> Option<Reply> {
-    let known = session.call.header("if-none-match").is_some_and(|tag| tag.contains("e8178a2d"));
-    let since = session.call.header("if-modified-since").is_some_and(|date| date.ends_with("GMT"));
+    let known = session
+        .call
+        .header("if-none-match")
+        .is_some_and(|tag| tag.contains("e8178a2d"));
+    let since = session
+        .call
+        .header("if-modified-since")
+        .is_some_and(|date| date.ends_with("GMT"));
     (known || since).then(|| stamped(Reply::empty(304)))
 }
 
@@ -105,14 +132,22 @@ fn unchanged(session: &Session<'_>) -> Option<Reply> {
 pub(super) fn changed(session: &Session<'_>, place: usize, deleted: bool) -> Result<Reply, Reply> {
     let time = |name: &str| {
         let text = session.call.parameter(name).unwrap_or_default().replace(' ', "+");
-        parse_instant(&text)
-            .map(|t| t - t.rem_euclid(60))
-            .ok_or_else(|| reply::error(400, "INVALID_REPLICATION_DATE", &format!("{name} is no date and time: {text}")))
+        parse_instant(&text).map(|t| t - t.rem_euclid(60)).ok_or_else(|| {
+            reply::error(
+                400,
+                "INVALID_REPLICATION_DATE",
+                &format!("{name} is no date and time: {text}"),
+            )
+        })
     };
     let (start, end) = (time("start")?, time("end")?);
     let horizon = session.now() - if deleted { DELETED_HORIZON } else { UPDATED_HORIZON };
     if end - start < SHORTEST_WINDOW {
-        return Err(reply::error(400, "INVALID_REPLICATION_DATE", "startDate must be before endDate by more than one minute"));
+        return Err(reply::error(
+            400,
+            "INVALID_REPLICATION_DATE",
+            "startDate must be before endDate by more than one minute",
+        ));
     }
     if start < horizon {
         let text = "startDate before org replication enabled date";
@@ -130,15 +165,20 @@ pub(super) fn changed(session: &Session<'_>, place: usize, deleted: bool) -> Res
         .collect();
     let covered = format_instant(end.min(session.now() - session.now().rem_euclid(60)));
     let body = if deleted {
-        let records: Vec<Value> =
-            rows.iter().map(|r| json!({"id": r.id(), "deletedDate": format_instant(stamp(r))})).collect();
+        let records: Vec<Value> = rows
+            .iter()
+            .map(|r| json!({"id": r.id(), "deletedDate": format_instant(stamp(r))}))
+            .collect();
         json!({"deletedRecords": records, "earliestDateAvailable": format_instant(horizon), "latestDateCovered": covered})
     } else {
         let ids: Vec<&str> = rows.iter().map(|r| r.id()).collect();
         json!({"ids": ids, "latestDateCovered": covered})
     };
     if rows.len() > 600_000 {
-        return Err(reply::row_error(&RowError::new("EXCEEDED_ID_LIMIT", "too many ids in the window")));
+        return Err(reply::row_error(&RowError::new(
+            "EXCEEDED_ID_LIMIT",
+            "too many ids in the window",
+        )));
     }
     Ok(Reply::json(200, body.to_string()))
 }

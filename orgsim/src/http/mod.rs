@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::faults::Cut;
 use crate::world::World;
-use connection::{Cutter, CuttableListener};
+use connection::{CuttableListener, Cutter};
 use reply::Reply;
 use request::Call;
 
@@ -39,8 +39,15 @@ struct Shared {
 }
 
 /// Serves the HTTP port until `stopped` becomes true.
-pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, request_limit: Duration, mut stopped: watch::Receiver<bool>) {
-    let app = Router::new().fallback(entry).with_state(Shared { world, request_limit });
+pub(crate) async fn serve(
+    world: Arc<World>,
+    listener: TcpListener,
+    request_limit: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let app = Router::new()
+        .fallback(entry)
+        .with_state(Shared { world, request_limit });
     let service = app.into_make_service_with_connect_info::<Cutter>();
     let served = axum::serve(CuttableListener::new(listener), service)
         .with_graceful_shutdown(async move {
@@ -53,7 +60,11 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, request_limi
 }
 
 /// Reads a request and works on it in a task of its own: it goes on when its client leaves.
-async fn entry(State(shared): State<Shared>, ConnectInfo(cutter): ConnectInfo<Cutter>, request: axum::extract::Request) -> Response {
+async fn entry(
+    State(shared): State<Shared>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: axum::extract::Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let gzip = reply::accepts_gzip(&parts.headers);
     let call = match request::read(parts, body).await {
@@ -64,14 +75,24 @@ async fn entry(State(shared): State<Shared>, ConnectInfo(cutter): ConnectInfo<Cu
     let work = tokio::spawn(async move {
         match tokio::time::timeout(limit, work(&shared.world, call)).await {
             Ok(done) => done,
-            Err(_) => (reply::error(503, "REQUEST_RUNNING_TOO_LONG", "Your request was running for too long, and has been stopped."), Cut::Whole),
+            Err(_) => (
+                reply::error(
+                    503,
+                    "REQUEST_RUNNING_TOO_LONG",
+                    "Your request was running for too long, and has been stopped.",
+                ),
+                Cut::Whole,
+            ),
         }
     });
     let (reply, cut) = match work.await {
         Ok(done) => done,
         Err(error) => {
             tracing::error!(%error, "a request failed inside the simulator");
-            (reply::error(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."), Cut::Whole)
+            (
+                reply::error(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."),
+                Cut::Whole,
+            )
         }
     };
     finish(reply, cut, gzip, &cutter)

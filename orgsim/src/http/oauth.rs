@@ -37,7 +37,9 @@ type Login = (Arc<OrgHandle>, UserIdentity);
 pub(super) fn handle(world: &World, call: &Call, rest: &[&str]) -> Reply {
     match rest {
         ["userinfo"] => identity::userinfo(world, call),
-        ["token" | "revoke" | "introspect"] if call.method != Method::POST => refusal("invalid_request", "must use HTTP POST"),
+        ["token" | "revoke" | "introspect"] if call.method != Method::POST => {
+            refusal("invalid_request", "must use HTTP POST")
+        }
         ["token"] => token(world, call).unwrap_or_else(|refusal| refusal),
         ["revoke"] => revoke(world, call),
         ["introspect"] => introspect(world, call).unwrap_or_else(|refusal| refusal),
@@ -47,7 +49,9 @@ pub(super) fn handle(world: &World, call: &Call, rest: &[&str]) -> Reply {
 
 fn refusal(error: &str, description: &str) -> Reply {
     let body = json!({"error": error, "error_description": description}).to_string();
-    Reply::json(400, body).with("cache-control", "no-cache, no-store").with("pragma", "no-cache")
+    Reply::json(400, body)
+        .with("cache-control", "no-cache, no-store")
+        .with("pragma", "no-cache")
 }
 
 fn form(call: &Call) -> Vec<(String, String)> {
@@ -96,7 +100,9 @@ fn granted(world: &World, org: &OrgHandle, user: &UserIdentity, token: &str, sta
         body["signature"] = json!(STANDARD.encode(signature));
         body["issued_at"] = json!(issued_at);
     }
-    Reply::json(200, body.to_string()).with("cache-control", "no-cache, no-store").with("pragma", "no-cache")
+    Reply::json(200, body.to_string())
+        .with("cache-control", "no-cache, no-store")
+        .with("pragma", "no-cache")
 }
 
 /// The org whose app's key and secret come by Basic or in the form.
@@ -136,7 +142,9 @@ fn assertion(world: &World, token: &str) -> Result<Login, Reply> {
     rules.required_spec_claims.clear();
     let checked = world.orgs.iter().find_map(|org| {
         let key = org.jwt_key();
-        let claims = jsonwebtoken::decode::<Claims>(token, key.as_ref()?, &rules).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key.as_ref()?, &rules)
+            .ok()?
+            .claims;
         (claims.iss == org.client_id).then(|| (Arc::clone(org), claims))
     });
     let (org, claims) = checked.ok_or_else(invalid)?;

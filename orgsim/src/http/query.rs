@@ -33,7 +33,11 @@ fn refused(error: &QueryError) -> Reply {
 fn first(session: &Session<'_>, deleted: bool) -> Result<Reply, Reply> {
     let text = session.call.parameter("q").unwrap_or_default();
     if text.is_empty() {
-        return Err(reply::error(400, "MALFORMED_QUERY", "A query string has to be specified"));
+        return Err(reply::error(
+            400,
+            "MALFORMED_QUERY",
+            "A query string has to be specified",
+        ));
     }
     let query = soql::parse(text).map_err(|e| refused(&e))?;
     let org = session.org.org();
@@ -50,7 +54,10 @@ fn first(session: &Session<'_>, deleted: bool) -> Result<Reply, Reply> {
         let size = page_size(session, &plan);
         let more = if rows.len() > size {
             let (user, now_ms) = (Arc::clone(&session.user.id), session.world.clock.now_ms());
-            let cursor = session.org.cursors().open(user, Arc::new(plan.clone()), rows.clone(), size, now_ms);
+            let cursor = session
+                .org
+                .cursors()
+                .open(user, Arc::new(plan.clone()), rows.clone(), size, now_ms);
             Some(format!("{}-{size}", cursor.id))
         } else {
             None
@@ -63,7 +70,10 @@ fn first(session: &Session<'_>, deleted: bool) -> Result<Reply, Reply> {
 
 fn page_size(session: &Session<'_>, plan: &Plan) -> usize {
     let options = session.call.header("sforce-query-options").unwrap_or_default();
-    let asked = options.split([',', ';']).find_map(|o| o.trim().strip_prefix("batchSize=")).and_then(|n| n.parse().ok());
+    let asked = options
+        .split([',', ';'])
+        .find_map(|o| o.trim().strip_prefix("batchSize="))
+        .and_then(|n| n.parse().ok());
     let size = asked.unwrap_or(PAGE).clamp(SMALLEST_PAGE, PAGE);
     if plan.long_text { size.min(LONG_TEXT_PAGE) } else { size }
 }
@@ -72,8 +82,18 @@ fn next(session: &Session<'_>, locator: &str) -> Result<Reply, Reply> {
     let invalid = || reply::error(400, "INVALID_QUERY_LOCATOR", "invalid query locator");
     let (id, offset) = locator.rsplit_once('-').ok_or_else(invalid)?;
     let offset: usize = offset.parse().map_err(|_| invalid())?;
-    let cursor = session.org.cursors().get(id, session.world.clock.now_ms()).ok_or_else(invalid)?;
-    let Cursor { user, plan, rows, page: size, .. } = &*cursor;
+    let cursor = session
+        .org
+        .cursors()
+        .get(id, session.world.clock.now_ms())
+        .ok_or_else(invalid)?;
+    let Cursor {
+        user,
+        plan,
+        rows,
+        page: size,
+        ..
+    } = &*cursor;
     if *user != session.user.id || offset > rows.len() {
         return Err(invalid());
     }
@@ -81,7 +101,15 @@ fn next(session: &Session<'_>, locator: &str) -> Result<Reply, Reply> {
     let more = (end < rows.len()).then(|| format!("{id}-{end}"));
     let mut body = String::new();
     let org = session.org.org();
-    page(&mut body, session, &org, plan, &rows[offset..end], rows.len(), more.as_deref());
+    page(
+        &mut body,
+        session,
+        &org,
+        plan,
+        &rows[offset..end],
+        rows.len(),
+        more.as_deref(),
+    );
     Ok(Reply::json(200, body))
 }
 

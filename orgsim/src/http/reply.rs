@@ -24,12 +24,20 @@ pub(super) struct Reply {
 impl Reply {
     /// JSON text.
     pub(super) fn json(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![("content-type", JSON.to_owned())], body: body.into() }
+        Self {
+            status,
+            headers: vec![("content-type", JSON.to_owned())],
+            body: body.into(),
+        }
     }
 
     /// No body.
     pub(super) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: String::new(),
+        }
     }
 
     /// The same with one more header.
@@ -107,12 +115,19 @@ pub(super) fn write_error(out: &mut String, code_key: &str, error: &RowError) {
 /// The page that the edge of the platform answers with.
 pub(super) fn html(status: u16, title: &str) -> Reply {
     let body = format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
-    Reply { status, headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())], body }
+    Reply {
+        status,
+        headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())],
+        body,
+    }
 }
 
 /// Whether the client takes packed answers.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
-    headers.get("accept-encoding").and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("gzip"))
+    headers
+        .get("accept-encoding")
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.contains("gzip"))
 }
 
 /// The packed body, when that is worth it.

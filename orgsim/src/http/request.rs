@@ -50,7 +50,11 @@ impl Call {
     /// The JSON body.
     pub(super) fn json(&self) -> Result<Json<'_>, Reply> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            let text = format!("Unexpected character or end-of-input at [line:{}, column:{}]", error.line(), error.column());
+            let text = format!(
+                "Unexpected character or end-of-input at [line:{}, column:{}]",
+                error.line(),
+                error.column()
+            );
             reply::error(400, "JSON_PARSER_ERROR", &text)
         })
     }
@@ -59,14 +63,22 @@ impl Call {
     pub(super) fn record(&self) -> Result<Vec<crate::org::Member<'_>>, Reply> {
         match self.json()? {
             Json::Object(members) => Ok(members),
-            _ => Err(reply::error(400, "JSON_PARSER_ERROR", "Cannot deserialize instance of entity: a JSON object is needed at [line:1, column:1]")),
+            _ => Err(reply::error(
+                400,
+                "JSON_PARSER_ERROR",
+                "Cannot deserialize instance of entity: a JSON object is needed at [line:1, column:1]",
+            )),
         }
     }
 }
 
 /// Decodes `a=b&c=d`; `+` is a blank.
 pub(super) fn decode_form(text: &str) -> Vec<(String, String)> {
-    let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let decode = |part: &str| {
+        percent_decode_str(&part.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -86,10 +98,25 @@ pub(super) async fn read(parts: Parts, body: Body) -> Result<Call, Reply> {
     if uri + headers > MAX_URI_BYTES {
         return Err(reply::html(431, "Bad Message 431"));
     }
-    let too_large = || reply::error(413, "EXCEEDED_MAX_SIZE_REQUEST", "The request is larger than the maximum size.");
-    let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| too_large())?;
-    let packed = parts.headers.get("content-encoding").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"gzip"));
-    let body = if packed { unpack(&body).ok_or_else(too_large)? } else { body };
+    let too_large = || {
+        reply::error(
+            413,
+            "EXCEEDED_MAX_SIZE_REQUEST",
+            "The request is larger than the maximum size.",
+        )
+    };
+    let body = axum::body::to_bytes(body, MAX_BODY_BYTES)
+        .await
+        .map_err(|_| too_large())?;
+    let packed = parts
+        .headers
+        .get("content-encoding")
+        .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let body = if packed {
+        unpack(&body).ok_or_else(too_large)?
+    } else {
+        body
+    };
     let raw_path = parts.uri.path().to_owned();
     let mut path: Vec<String> = raw_path
         .trim_start_matches('/')
@@ -107,7 +134,14 @@ pub(super) async fn read(parts: Parts, body: Body) -> Result<Call, Reply> {
         .filter(|_| parts.method == Method::POST)
         .and_then(|(_, method)| Method::from_bytes(method.as_bytes()).ok())
         .unwrap_or(parts.method);
-    Ok(Call { method, raw_path, path, query, headers: parts.headers, body })
+    Ok(Call {
+        method,
+        raw_path,
+        path,
+        query,
+        headers: parts.headers,
+        body,
+    })
 }
 
 fn unpack(body: &[u8]) -> Option<Bytes> {

@@ -5,8 +5,8 @@ use http::Method;
 use super::data::{Session, method_not_allowed};
 use super::meta;
 use super::reply::{self, Reply};
-use crate::org::{Org, RecordRef, RowError, Transaction, code, write_string};
 use crate::org::write_record;
+use crate::org::{Org, RecordRef, RowError, Transaction, code, write_string};
 use crate::schema::column;
 
 /// First version whose upsert tells `created` and answers 200 to an update [V:D-UPSERT].
@@ -14,7 +14,9 @@ const CREATED_FROM: u32 = 46;
 
 pub(super) fn handle(session: &Session<'_>, sobject: &str, rest: &[&str]) -> Result<Reply, Reply> {
     let schema = std::sync::Arc::clone(&session.org.org().schema);
-    let place = schema.place(sobject).ok_or_else(|| reply::row_error(&RowError::not_found()))?;
+    let place = schema
+        .place(sobject)
+        .ok_or_else(|| reply::row_error(&RowError::not_found()))?;
     match rest {
         [] if session.call.method == Method::POST => create(session, place),
         [] if is_read(session) => Ok(meta::sobject(session, place)),
@@ -63,7 +65,11 @@ fn created(session: &Session<'_>, org: &Org, record: RecordRef, status: u16, cre
     write_string(&mut body, id);
     body.push_str(",\"success\":true,\"errors\":[]");
     if let Some(created) = created {
-        body.push_str(if created { ",\"created\":true" } else { ",\"created\":false" });
+        body.push_str(if created {
+            ",\"created\":true"
+        } else {
+            ",\"created\":false"
+        });
     }
     body.push('}');
     let reply = Reply::json(status, body);
@@ -99,14 +105,19 @@ fn by_id(session: &Session<'_>, place: usize, id: &str) -> Result<Reply, Reply> 
 fn read(session: &Session<'_>, record: RecordRef) -> Result<Reply, Reply> {
     let org = session.org.org();
     let sobject = &org.schema.sobjects[record.sobject];
-    let row = org.row(record).filter(|r| !r.is_deleted()).ok_or_else(|| reply::row_error(&RowError::not_found()))?;
+    let row = org
+        .row(record)
+        .filter(|r| !r.is_deleted())
+        .ok_or_else(|| reply::row_error(&RowError::not_found()))?;
     let fields = match session.call.parameter("fields") {
         None => sobject.describe_order.clone(),
         Some(names) => names
             .split(',')
             .map(|name| {
                 let name = name.trim();
-                sobject.field(name).ok_or_else(|| reply::row_error(&RowError::no_column(name, &sobject.name)))
+                sobject
+                    .field(name)
+                    .ok_or_else(|| reply::row_error(&RowError::no_column(name, &sobject.name)))
             })
             .collect::<Result<_, _>>()?,
     };
@@ -131,7 +142,12 @@ fn by_key(session: &Session<'_>, place: usize, field: &str, value: &str) -> Resu
     if matches.len() > 1 {
         return Ok(Reply::json(300, serde_json::json!(urls).to_string()));
     }
-    let found = || matches.first().copied().ok_or_else(|| reply::row_error(&RowError::not_found()));
+    let found = || {
+        matches
+            .first()
+            .copied()
+            .ok_or_else(|| reply::row_error(&RowError::not_found()))
+    };
     match session.call.method {
         Method::GET | Method::HEAD => read(session, found()?),
         Method::DELETE => {
@@ -153,7 +169,9 @@ fn upsert(session: &Session<'_>, place: usize, field: usize, value: &str) -> Res
     }
     let key = crate::org::Json::Text(value.into());
     let update_only = session.call.parameter("updateOnly") == Some("true");
-    let done = transact(session, "upsert", |tx| tx.upsert(place, field, &key, &members, update_only))?;
+    let done = transact(session, "upsert", |tx| {
+        tx.upsert(place, field, &key, &members, update_only)
+    })?;
     let told = (session.version >= CREATED_FROM).then_some(done.created);
     match (done.created, told) {
         (true, told) => Ok(created(session, &session.org.org(), done.record, 201, told)),

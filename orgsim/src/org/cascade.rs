@@ -20,7 +20,10 @@ impl Transaction<'_> {
             return Err(RowError::deleted());
         }
         if !self.org.schema.sobjects[record.sobject].writable {
-            return Err(RowError::new(code::CROSS_REFERENCE_ACCESS, "insufficient access rights on cross-reference id"));
+            return Err(RowError::new(
+                code::CROSS_REFERENCE_ACCESS,
+                "insufficient access rights on cross-reference id",
+            ));
         }
         let (mut family, mut seen) = (vec![record], HashSet::from([record]));
         let mut next = 0;
@@ -51,7 +54,9 @@ impl Transaction<'_> {
         self.check_unique(record, &row.cells)?;
         self.mark(record, ChangeKind::Undelete, false);
         for child in self.org.went_with.remove(&record).unwrap_or_default() {
-            let Some(row) = self.org.row(child).cloned() else { continue };
+            let Some(row) = self.org.row(child).cloned() else {
+                continue;
+            };
             if row.is_deleted() && self.check_unique(child, &row.cells).is_ok() {
                 self.mark(child, ChangeKind::Undelete, false);
             }
@@ -61,7 +66,9 @@ impl Transaction<'_> {
 
     /// Live rows that name this one as their parent.
     fn children(&self, parent: RecordRef, cascading: bool) -> Vec<RecordRef> {
-        let Some(row) = self.org.row(parent) else { return Vec::new() };
+        let Some(row) = self.org.row(parent) else {
+            return Vec::new();
+        };
         let name = &self.org.schema.sobjects[parent.sobject].name;
         let mut children = Vec::new();
         for (sobject, field, cascade) in self.org.schema.children(name) {

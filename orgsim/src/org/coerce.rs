@@ -17,14 +17,22 @@ impl Org {
     /// The stored form of one value of one field.
     pub(super) fn coerce(&self, field: &Field, value: &Json<'_>) -> Result<Cell, RowError> {
         match value {
-            Json::Null => Ok(if field.kind == FieldType::Boolean { Cell::Bool(false) } else { Cell::Null }),
+            Json::Null => Ok(if field.kind == FieldType::Boolean {
+                Cell::Bool(false)
+            } else {
+                Cell::Null
+            }),
             Json::Array(_) => Err(unreadable(field, "START_ARRAY", "[")),
             Json::Object(_) => Err(unreadable(field, "START_OBJECT", "{")),
             Json::Text(text) => self.coerce_text(field, text),
             Json::Bool(b) => match field.kind {
                 FieldType::Boolean => Ok(Cell::Bool(*b)),
                 kind if kind.is_text() => Ok(Cell::text(if *b { "true" } else { "false" })),
-                _ => Err(unreadable(field, if *b { "VALUE_TRUE" } else { "VALUE_FALSE" }, &b.to_string())),
+                _ => Err(unreadable(
+                    field,
+                    if *b { "VALUE_TRUE" } else { "VALUE_FALSE" },
+                    &b.to_string(),
+                )),
             },
             Json::Number(n) => match field.kind {
                 kind if kind.is_number() => number(field, *n),
@@ -37,7 +45,11 @@ impl Org {
     fn coerce_text(&self, field: &Field, text: &str) -> Result<Cell, RowError> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            return Ok(if field.kind == FieldType::Boolean { Cell::Bool(false) } else { Cell::Null });
+            return Ok(if field.kind == FieldType::Boolean {
+                Cell::Bool(false)
+            } else {
+                Cell::Null
+            });
         }
         match field.kind {
             FieldType::Boolean => match trimmed {
@@ -45,13 +57,20 @@ impl Org {
                 "false" => Ok(Cell::Bool(false)),
                 _ => Err(unreadable(field, "VALUE_STRING", text)),
             },
-            FieldType::Double | FieldType::Currency | FieldType::Percent | FieldType::Int => match trimmed.parse::<f64>() {
-                Ok(n) if n.is_finite() => number(field, n),
-                _ => Err(unreadable(field, "VALUE_STRING", text)),
-            },
+            FieldType::Double | FieldType::Currency | FieldType::Percent | FieldType::Int => {
+                match trimmed.parse::<f64>() {
+                    Ok(n) if n.is_finite() => number(field, n),
+                    _ => Err(unreadable(field, "VALUE_STRING", text)),
+                }
+            }
             FieldType::Date => {
-                let day = trimmed.get(..10).filter(|_| parse_instant(trimmed).is_some()).unwrap_or(trimmed);
-                parse_date(day).map(Cell::Date).ok_or_else(|| unreadable(field, "VALUE_STRING", text))
+                let day = trimmed
+                    .get(..10)
+                    .filter(|_| parse_instant(trimmed).is_some())
+                    .unwrap_or(trimmed);
+                parse_date(day)
+                    .map(Cell::Date)
+                    .ok_or_else(|| unreadable(field, "VALUE_STRING", text))
             }
             FieldType::DateTime => parse_instant(trimmed)
                 .or_else(|| parse_instant(&format!("{trimmed}T00:00:00Z")))
@@ -65,11 +84,22 @@ impl Org {
 
     fn reference(&self, field: &Field, id: &str) -> Result<Cell, RowError> {
         let malformed = || {
-            RowError::new(code::MALFORMED_ID, format!("{}: id value of incorrect type: {id}", field.label)).at(&field.name)
+            RowError::new(
+                code::MALFORMED_ID,
+                format!("{}: id value of incorrect type: {id}", field.label),
+            )
+            .at(&field.name)
         };
         let full = normalise(id).ok_or_else(malformed)?;
-        let target = full.get(..3).and_then(|p| self.schema.by_prefix(p)).ok_or_else(malformed)?;
-        if !field.reference_to.iter().any(|t| **t == *self.schema.sobjects[target].name) {
+        let target = full
+            .get(..3)
+            .and_then(|p| self.schema.by_prefix(p))
+            .ok_or_else(malformed)?;
+        if !field
+            .reference_to
+            .iter()
+            .any(|t| **t == *self.schema.sobjects[target].name)
+        {
             return Err(malformed());
         }
         let row = self.locate(&full).and_then(|r| self.row(r));
@@ -79,7 +109,11 @@ impl Org {
                 let text = "insufficient access rights on cross-reference id";
                 Err(RowError::new(code::CROSS_REFERENCE_ACCESS, text).at(&field.name))
             }
-            Some(row) => Ok(Cell::Text(row.cells[crate::schema::column::ID].as_text().map_or_else(|| full.as_str().into(), Arc::from))),
+            Some(row) => Ok(Cell::Text(
+                row.cells[crate::schema::column::ID]
+                    .as_text()
+                    .map_or_else(|| full.as_str().into(), Arc::from),
+            )),
         }
     }
 }
@@ -102,8 +136,12 @@ fn within_length(field: &Field, text: &str) -> Result<(), RowError> {
 }
 
 fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let labels = domain.split('.').all(|l| !l.is_empty() && l.chars().all(|c| c.is_alphanumeric() || c == '-'));
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let labels = domain
+        .split('.')
+        .all(|l| !l.is_empty() && l.chars().all(|c| c.is_alphanumeric() || c == '-'));
     let plain = !text.contains(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '"'));
     !local.is_empty() && !local.contains('@') && domain.contains('.') && labels && plain
 }

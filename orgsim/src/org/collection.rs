@@ -95,7 +95,11 @@ impl Org {
                 let outcome = record.and_then(|r| lock(batch, place, tx.org, Some(r)).and_then(|()| tx.delete(r)));
                 let error = outcome.err();
                 let id = super::id::normalise(id).filter(|_| error.is_none());
-                RowOutcome { id, created: None, error }
+                RowOutcome {
+                    id,
+                    created: None,
+                    error,
+                }
             })
             .collect();
         if settle(batch.all_or_none, &mut outcomes) {
@@ -108,12 +112,17 @@ impl Org {
         too_many(records.len())?;
         let chunks = chunks(records);
         if chunks.len() > MAX_CHUNKS {
-            let text = "Cannot have more than 10 chunks in a single operation. Please rearrange the data to reduce chunking.";
+            let text =
+                "Cannot have more than 10 chunks in a single operation. Please rearrange the data to reduce chunking.";
             return Err(RowError::new(code::LIMIT, text));
         }
         let repeated = repeated(self, records, verb);
         // All or none is one transaction; otherwise each run of one type commits by itself.
-        let spans = if batch.all_or_none { std::iter::once(0..records.len()).collect() } else { chunks };
+        let spans = if batch.all_or_none {
+            std::iter::once(0..records.len()).collect()
+        } else {
+            chunks
+        };
         let mut outcomes = Vec::with_capacity(records.len());
         for span in spans {
             let mut tx = Transaction::begin(self, batch.caller, batch.now);
@@ -154,7 +163,11 @@ fn chunks(records: &[Json<'_>]) -> Vec<std::ops::Range<usize>> {
 }
 
 fn member<'r, 'b>(record: &'r Json<'b>, name: &str) -> Option<&'r Json<'b>> {
-    record.members().iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    record
+        .members()
+        .iter()
+        .find(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, v)| v)
 }
 
 /// Rows that name a key which another row of the call names too: all of them are refused [from memory].
@@ -170,7 +183,11 @@ fn repeated(org: &Org, records: &[Json<'_>], verb: Verb) -> Vec<Option<RowError>
                     Json::Number(n) => n.to_string(),
                     _ => return None,
                 };
-                Some(if f.case_sensitive || field == column::ID { text } else { text.to_lowercase() })
+                Some(if f.case_sensitive || field == column::ID {
+                    text
+                } else {
+                    text.to_lowercase()
+                })
             }
         }
     };
@@ -184,8 +201,11 @@ fn repeated(org: &Org, records: &[Json<'_>], verb: Verb) -> Vec<Option<RowError>
             let key = key.as_ref().filter(|k| seen.get(k.as_str()).is_some_and(|n| *n > 1))?;
             Some(match verb {
                 Verb::Upsert { sobject, field } if field != column::ID => {
-                    RowError::new(code::DUPLICATE_VALUE, format!("Duplicate external id specified: {key}"))
-                        .at(&org.schema.sobjects[sobject].fields[field].name)
+                    RowError::new(code::DUPLICATE_VALUE, format!("Duplicate external id specified: {key}")).at(&org
+                        .schema
+                        .sobjects[sobject]
+                        .fields[field]
+                        .name)
                 }
                 _ => RowError::new(code::DUPLICATE_VALUE, format!("Duplicate id specified: {key}")),
             })
@@ -195,7 +215,11 @@ fn repeated(org: &Org, records: &[Json<'_>], verb: Verb) -> Vec<Option<RowError>
 
 /// A refused row has no id (observed 2026); one of an upsert says that nothing was created.
 fn refused(verb: Verb, error: RowError) -> RowOutcome {
-    RowOutcome { id: None, created: matches!(verb, Verb::Upsert { .. }).then_some(false), error: Some(error) }
+    RowOutcome {
+        id: None,
+        created: matches!(verb, Verb::Upsert { .. }).then_some(false),
+        error: Some(error),
+    }
 }
 
 fn write_one(tx: &mut Transaction<'_>, batch: Batch<'_>, place: usize, record: &Json<'_>, verb: Verb) -> RowOutcome {
@@ -239,16 +263,22 @@ fn attempt(
             })?;
             let target = tx.org.record(sobject, id)?;
             lock(batch, place, tx.org, Some(target))?;
-            tx.update(target, &without(record.members(), "Id")).map(|()| (target, false))
+            tx.update(target, &without(record.members(), "Id"))
+                .map(|()| (target, false))
         }
-        Verb::Upsert { sobject: expected, field } => {
+        Verb::Upsert {
+            sobject: expected,
+            field,
+        } => {
             if sobject != expected {
                 let text = "The record type does not match the type of the request.";
                 return Err(RowError::new(code::TYPE, text));
             }
             let name = std::sync::Arc::clone(&tx.org.schema.sobjects[sobject].fields[field].name);
             let key = member(record, &name).cloned().unwrap_or(Json::Null);
-            let found = key.as_text().and_then(|k| tx.org.find(sobject, field, k).first().copied());
+            let found = key
+                .as_text()
+                .and_then(|k| tx.org.find(sobject, field, k).first().copied());
             lock(batch, place, tx.org, found)?;
             let done = tx.upsert(sobject, field, &key, &without(record.members(), &name), false)?;
             Ok((done.record, done.created))
@@ -258,11 +288,18 @@ fn attempt(
 
 /// Whether a record carries a nested parent: only then does the place of `attributes` count.
 fn has_nested(record: &Json<'_>) -> bool {
-    record.members().iter().any(|(name, value)| name != "attributes" && matches!(value, Json::Object(_)))
+    record
+        .members()
+        .iter()
+        .any(|(name, value)| name != "attributes" && matches!(value, Json::Object(_)))
 }
 
 fn without<'b>(members: &[Member<'b>], name: &str) -> Vec<Member<'b>> {
-    members.iter().filter(|(n, _)| !n.eq_ignore_ascii_case(name)).cloned().collect()
+    members
+        .iter()
+        .filter(|(n, _)| !n.eq_ignore_ascii_case(name))
+        .cloned()
+        .collect()
 }
 
 /// Where an id of any object points, as a deletion names it.

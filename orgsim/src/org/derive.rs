@@ -28,7 +28,9 @@ fn stage_values(
     named: &dyn Fn(usize) -> bool,
     stage: usize,
 ) {
-    let known = cells[stage].as_text().and_then(|name| STAGES.iter().find(|s| s.name == name));
+    let known = cells[stage]
+        .as_text()
+        .and_then(|name| STAGES.iter().find(|s| s.name == name));
     let mut set = |name: &str, value: Cell, unless_named: bool| {
         if let Some(place) = sobject.field(name)
             && !(unless_named && named(place))
@@ -38,7 +40,11 @@ fn stage_values(
     };
     set("IsClosed", Cell::Bool(known.is_some_and(|s| s.closed)), false);
     set("IsWon", Cell::Bool(known.is_some_and(|s| s.won)), false);
-    set("ForecastCategory", Cell::text(known.map_or("Pipeline", |s| s.forecast)), false);
+    set(
+        "ForecastCategory",
+        Cell::text(known.map_or("Pipeline", |s| s.forecast)),
+        false,
+    );
     if before.is_none_or(|b| b[stage] != cells[stage]) {
         let mut set = |name: &str, value: Cell| {
             if let Some(place) = sobject.field(name)
@@ -48,10 +54,15 @@ fn stage_values(
             }
         };
         set("Probability", Cell::Number(known.map_or(0.0, |s| s.probability)));
-        set("ForecastCategoryName", Cell::text(known.map_or("Pipeline", |s| s.forecast_name)));
+        set(
+            "ForecastCategoryName",
+            Cell::text(known.map_or("Pipeline", |s| s.forecast_name)),
+        );
     }
     let number = |name: &str| sobject.field(name).and_then(|p| cells[p].as_number());
-    let expected = number("Amount").zip(number("Probability")).map(|(a, p)| (a * p).round() / 100.0);
+    let expected = number("Amount")
+        .zip(number("Probability"))
+        .map(|(a, p)| (a * p).round() / 100.0);
     if let Some(place) = sobject.field("ExpectedRevenue") {
         cells[place] = expected.map_or(Cell::Null, Cell::Number);
     }

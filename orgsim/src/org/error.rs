@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 /// Error codes that the simulator gives (contract 6).
 pub mod code {
-    #![expect(missing_docs, reason = "each constant is its own text; the contract's catalogue explains them")]
+    #![expect(
+        missing_docs,
+        reason = "each constant is its own text; the contract's catalogue explains them"
+    )]
     pub const ALL_OR_NONE: &str = "ALL_OR_NONE_OPERATION_ROLLED_BACK";
     pub const CROSS_REFERENCE: &str = "INVALID_CROSS_REFERENCE_KEY";
     pub const CROSS_REFERENCE_ACCESS: &str = "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY";
@@ -47,7 +50,11 @@ impl RowError {
     /// An error of no field.
     #[must_use]
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+        }
     }
 
     /// The same with a field at fault.
@@ -85,6 +92,9 @@ impl RowError {
     /// A column that the object does not have [F restforce].
     #[must_use]
     pub fn no_column(field: &str, sobject: &str) -> Self {
-        Self::new(code::FIELD, format!("No such column '{field}' on sobject of type {sobject}"))
+        Self::new(
+            code::FIELD,
+            format!("No such column '{field}' on sobject of type {sobject}"),
+        )
     }
 }

@@ -43,7 +43,11 @@ pub fn normalise(id: &str) -> Option<String> {
                 if upper && c.is_ascii_digit() {
                     return None;
                 }
-                fixed.push(if upper { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+                fixed.push(if upper {
+                    c.to_ascii_uppercase()
+                } else {
+                    c.to_ascii_lowercase()
+                });
             }
             let suffix = checksum(&fixed);
             Some(fixed + &suffix)
@@ -65,7 +69,10 @@ impl IdSpace {
     pub fn new(entropy: u64) -> Self {
         let digit = |shift: u64| char::from(DIGITS[usize::try_from(entropy >> shift).unwrap_or(0) % 62]);
         let pod = [digit(3), digit(13), digit(23)].iter().collect();
-        Self { pod, base: (entropy >> 33) % 1_000_000 * 1_000 + 1 }
+        Self {
+            pod,
+            base: (entropy >> 33) % 1_000_000 * 1_000 + 1,
+        }
     }
 
     /// The 18-character id of slot `slot` of the object with this key prefix.
@@ -93,7 +100,10 @@ impl IdSpace {
             return None;
         }
         let (prefix, rest) = id.split_at(3);
-        let number = rest.strip_prefix(self.pod.as_str())?.strip_prefix("00")?.get(..NUMBER_DIGITS)?;
+        let number = rest
+            .strip_prefix(self.pod.as_str())?
+            .strip_prefix("00")?
+            .get(..NUMBER_DIGITS)?;
         let mut value = 0u64;
         for b in number.bytes() {
             let digit = match b {
@@ -104,7 +114,9 @@ impl IdSpace {
             };
             value = value * 62 + u64::from(digit);
         }
-        u32::try_from(value.checked_sub(self.base)?).ok().map(|slot| (prefix, slot))
+        u32::try_from(value.checked_sub(self.base)?)
+            .ok()
+            .map(|slot| (prefix, slot))
     }
 }
 
@@ -116,7 +128,12 @@ mod tests {
     #[test]
     fn checksums_of_recorded_ids() {
         // Suffixes as seen in recorded traffic (contract 7.1, CCI-CASS).
-        for id in ["0017e00001W4GYRAA3", "0037e00001WZ30qAAD", "a001a000002zl5eAAA", "0065500000KPywjAAD"] {
+        for id in [
+            "0017e00001W4GYRAA3",
+            "0037e00001WZ30qAAD",
+            "a001a000002zl5eAAA",
+            "0065500000KPywjAAD",
+        ] {
             assert_eq!(checksum(&id[..15]), id[15..], "{id}");
             assert_eq!(normalise(&id[..15]).as_deref(), Some(id));
         }
@@ -124,7 +141,14 @@ mod tests {
 
     #[test]
     fn what_is_no_id() {
-        for text in ["", "42", "0017e00001W4GY", "0017e00001W4GYR-", "0017e00001W4GYRAA!", "0017e00001W4GYRZZZZ"] {
+        for text in [
+            "",
+            "42",
+            "0017e00001W4GY",
+            "0017e00001W4GYR-",
+            "0017e00001W4GYRAA!",
+            "0017e00001W4GYRZZZZ",
+        ] {
             assert_eq!(normalise(text), None, "{text}");
         }
     }

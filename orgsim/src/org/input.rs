@@ -93,11 +93,17 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value))
     }
-    #[expect(clippy::cast_precision_loss, reason = "the platform keeps numbers as doubles (contract 7.3)")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the platform keeps numbers as doubles (contract 7.3)"
+    )]
     fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value as f64))
     }
-    #[expect(clippy::cast_precision_loss, reason = "the platform keeps numbers as doubles (contract 7.3)")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the platform keeps numbers as doubles (contract 7.3)"
+    )]
     fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value as f64))
     }

@@ -36,7 +36,12 @@ pub fn parse_date(text: &str) -> Option<Date> {
         return None;
     }
     let (year, month, day) = (number(&text[..4])?, number(&text[5..7])?, number(&text[8..])?);
-    let date = Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    let date = Date::new(
+        i16::try_from(year).ok()?,
+        i8::try_from(month).ok()?,
+        i8::try_from(day).ok()?,
+    )
+    .ok()?;
     (1700..=4000).contains(&date.year()).then_some(date)
 }
 
@@ -77,7 +82,11 @@ pub fn parse_instant(text: &str) -> Option<i64> {
         0,
     );
     let local = DateTime::from_parts(date, clock);
-    let utc = Offset::UTC.to_timestamp(local).ok()?.checked_sub(SignedDuration::from_secs(i64::from(offset))).ok()?;
+    let utc = Offset::UTC
+        .to_timestamp(local)
+        .ok()?
+        .checked_sub(SignedDuration::from_secs(i64::from(offset)))
+        .ok()?;
     Some(utc.as_second())
 }
 
@@ -101,7 +110,13 @@ mod tests {
         ] {
             assert_eq!(parse_instant(text), Some(1_647_534_086), "{text}");
         }
-        for text in ["2022-03-17", "2022-03-17T16:21:26", "2022-13-17T16:21:26Z", "2022-03-17 16:21:26Z", "1600-01-01T00:00:00Z"] {
+        for text in [
+            "2022-03-17",
+            "2022-03-17T16:21:26",
+            "2022-13-17T16:21:26Z",
+            "2022-03-17 16:21:26Z",
+            "1600-01-01T00:00:00Z",
+        ] {
             assert_eq!(parse_instant(text), None, "{text}");
         }
         assert_eq!(parse_date("2024-02-30"), None);

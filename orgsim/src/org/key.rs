@@ -25,16 +25,26 @@ impl Org {
     pub fn find(&self, sobject: usize, field: usize, value: &str) -> Vec<RecordRef> {
         if field == crate::schema::column::ID {
             let row = self.locate(value).filter(|r| r.sobject == sobject);
-            return row.filter(|r| self.row(*r).is_some_and(|row| !row.is_deleted())).into_iter().collect();
+            return row
+                .filter(|r| self.row(*r).is_some_and(|row| !row.is_deleted()))
+                .into_iter()
+                .collect();
         }
         let slots = self.tables[sobject].find(field, value.trim()).unwrap_or_default();
         slots.iter().map(|slot| RecordRef { sobject, slot: *slot }).collect()
     }
 
     /// The parent that a nested object such as `{"Tandem_Key__c":"42"}` names: the id to store.
-    pub(super) fn nested_parent(&self, target: &str, members: &[(std::borrow::Cow<'_, str>, Json<'_>)]) -> Result<Cell, RowError> {
+    pub(super) fn nested_parent(
+        &self,
+        target: &str,
+        members: &[(std::borrow::Cow<'_, str>, Json<'_>)],
+    ) -> Result<Cell, RowError> {
         let Some(sobject) = self.schema.place(target) else {
-            return Err(RowError::new(code::TYPE, format!("sObject type '{target}' is not supported.")));
+            return Err(RowError::new(
+                code::TYPE,
+                format!("sObject type '{target}' is not supported."),
+            ));
         };
         if members.iter().skip(1).any(|(name, _)| name == "attributes") {
             return Err(RowError::new(code::JSON, NO_ATTRIBUTES));
@@ -44,7 +54,9 @@ impl Org {
             return Err(RowError::new(code::FIELD, format!("{ONE_KEY}: {target}")));
         };
         let object = &self.schema.sobjects[sobject];
-        let field = object.field(name).ok_or_else(|| RowError::no_column(name, &object.name))?;
+        let field = object
+            .field(name)
+            .ok_or_else(|| RowError::no_column(name, &object.name))?;
         if !object.fields[field].finds_rows() {
             let message = format!("Field name provided, {name} is not an External ID or indexed field for {target}");
             return Err(RowError::new(code::FIELD, message));
@@ -55,14 +67,19 @@ impl Org {
             _ => String::new(),
         };
         match self.find(sobject, field, &key).as_slice() {
-            [one] => Ok(self.row(*one).map_or(Cell::Null, |r| r.cells[crate::schema::column::ID].clone())),
+            [one] => Ok(self
+                .row(*one)
+                .map_or(Cell::Null, |r| r.cells[crate::schema::column::ID].clone())),
             [] => {
                 let message = format!("Foreign key external ID: {key} not found for field {name} in entity {target}");
                 Err(RowError::new(code::FIELD, message))
             }
             many => {
                 let ids: Vec<&str> = many.iter().filter_map(|r| self.row(*r)).map(|r| r.id()).collect();
-                let message = format!("{name}: more than one record found for external id field: [{}]", ids.join(", "));
+                let message = format!(
+                    "{name}: more than one record found for external id field: [{}]",
+                    ids.join(", ")
+                );
                 Err(RowError::new(code::DUPLICATE_EXTERNAL_ID, message))
             }
         }
@@ -82,7 +99,10 @@ impl Transaction<'_> {
             let taken = self.org.tables[record.sobject].find(place, value).unwrap_or_default();
             if let Some(other) = taken.iter().find(|slot| **slot != record.slot) {
                 let other = self.org.tables[record.sobject].get(*other).map_or("", |r| r.id());
-                let message = format!("duplicate value found: {} duplicates value on record with id: {other}", field.name);
+                let message = format!(
+                    "duplicate value found: {} duplicates value on record with id: {other}",
+                    field.name
+                );
                 return Err(RowError::new(code::DUPLICATE_VALUE, message));
             }
         }

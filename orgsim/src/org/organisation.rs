@@ -117,29 +117,45 @@ impl Org {
         let identity = self.identity.clone();
         for user in [&identity.integration, &identity.human] {
             let (first, last) = (&user.name.0, &user.name.1);
-            self.plant("User", now, &[
-                ("Username", Cell::text(&user.username)),
-                ("FirstName", Cell::text(first)),
-                ("LastName", Cell::text(last)),
-                ("Name", Cell::Text(format!("{first} {last}").into())),
-                ("Email", Cell::text(&user.username)),
-                ("Alias", Cell::text(&last.to_lowercase())),
-                ("IsActive", Cell::Bool(true)),
-                ("TimeZoneSidKey", Cell::text("GMT")),
-            ]);
+            self.plant(
+                "User",
+                now,
+                &[
+                    ("Username", Cell::text(&user.username)),
+                    ("FirstName", Cell::text(first)),
+                    ("LastName", Cell::text(last)),
+                    ("Name", Cell::Text(format!("{first} {last}").into())),
+                    ("Email", Cell::text(&user.username)),
+                    ("Alias", Cell::text(&last.to_lowercase())),
+                    ("IsActive", Cell::Bool(true)),
+                    ("TimeZoneSidKey", Cell::text("GMT")),
+                ],
+            );
         }
-        self.plant("Organization", now, &[
-            ("Name", Cell::text(&identity.name)),
-            ("InstanceName", Cell::text("SIM1")),
-            ("OrganizationType", Cell::text("Developer Edition")),
-            ("TimeZoneSidKey", Cell::text("GMT")),
-        ]);
+        self.plant(
+            "Organization",
+            now,
+            &[
+                ("Name", Cell::text(&identity.name)),
+                ("InstanceName", Cell::text("SIM1")),
+                ("OrganizationType", Cell::text("Developer Edition")),
+                ("TimeZoneSidKey", Cell::text("GMT")),
+            ],
+        );
     }
 
     fn plant(&mut self, sobject: &str, now: i64, values: &[(&str, Cell)]) {
-        let Some(place) = self.schema.place(sobject) else { return };
-        let Some(slot) = self.tables[place].reserve() else { return };
-        let mut cells = self.blank(RecordRef { sobject: place, slot }, now, &self.identity.integration.id.clone());
+        let Some(place) = self.schema.place(sobject) else {
+            return;
+        };
+        let Some(slot) = self.tables[place].reserve() else {
+            return;
+        };
+        let mut cells = self.blank(
+            RecordRef { sobject: place, slot },
+            now,
+            &self.identity.integration.id.clone(),
+        );
         for (name, value) in values {
             if let Some(field) = self.schema.sobjects[place].field(name) {
                 cells[field] = value.clone();
@@ -154,7 +170,13 @@ impl Org {
         let mut cells: Box<[Cell]> = sobject
             .fields
             .iter()
-            .map(|f| if f.kind == crate::schema::FieldType::Boolean { Cell::Bool(false) } else { Cell::Null })
+            .map(|f| {
+                if f.kind == crate::schema::FieldType::Boolean {
+                    Cell::Bool(false)
+                } else {
+                    Cell::Null
+                }
+            })
             .collect();
         cells[column::ID] = Cell::Text(self.ids.id(sobject.prefix, record.slot).into());
         for by in [column::OWNER, column::CREATED_BY, column::MODIFIED_BY] {
@@ -189,7 +211,10 @@ impl Org {
             full.as_str()
         };
         let (prefix, slot) = self.ids.parse(id)?;
-        let record = RecordRef { sobject: self.schema.by_prefix(prefix)?, slot };
+        let record = RecordRef {
+            sobject: self.schema.by_prefix(prefix)?,
+            slot,
+        };
         self.row(record).is_some().then_some(record)
     }
 
@@ -201,8 +226,11 @@ impl Org {
         let object = &self.schema.sobjects[sobject];
         let id_field = &object.fields[column::ID];
         let malformed = || {
-            RowError::new(super::code::MALFORMED_ID, format!("{}: id value of incorrect type: {id}", id_field.label))
-                .at(&id_field.name)
+            RowError::new(
+                super::code::MALFORMED_ID,
+                format!("{}: id value of incorrect type: {id}", id_field.label),
+            )
+            .at(&id_field.name)
         };
         let full = normalise(id).ok_or_else(malformed)?;
         if !full.starts_with(object.prefix) {
@@ -222,8 +250,11 @@ impl Org {
     pub fn history(&self, sobject: usize, key: &str) -> Vec<&Entry> {
         let table = &self.tables[sobject];
         let slots = table.keys_ever.get(key).map_or(&[][..], Vec::as_slice);
-        let mut entries: Vec<&Entry> =
-            slots.iter().filter_map(|slot| table.histories.get(slot)).flat_map(super::history::History::entries).collect();
+        let mut entries: Vec<&Entry> = slots
+            .iter()
+            .filter_map(|slot| table.histories.get(slot))
+            .flat_map(super::history::History::entries)
+            .collect();
         entries.sort_by_key(|e| e.commit_number);
         entries
     }

@@ -49,7 +49,11 @@ pub(crate) fn write_value(out: &mut String, cell: &Cell) {
 fn number(n: f64) -> Number {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
     let whole = n as i64;
-    if n.fract() == 0.0 && n.abs() < WHOLE { whole.into() } else { Number::from_f64(n).unwrap_or_else(|| 0.into()) }
+    if n.fract() == 0.0 && n.abs() < WHOLE {
+        whole.into()
+    } else {
+        Number::from_f64(n).unwrap_or_else(|| 0.into())
+    }
 }
 
 /// One value as a JSON value.
@@ -99,7 +103,12 @@ pub(super) fn fields_of(sobject: &Sobject, row: &Row, other: Option<&Row>) -> Fi
             let address = ADDRESS_PARTS
                 .iter()
                 .zip(parts)
-                .map(|((name, _), part)| ((*name).to_owned(), part.map_or(Value::Null, |p| value_of(&row.cells[p]))))
+                .map(|((name, _), part)| {
+                    (
+                        (*name).to_owned(),
+                        part.map_or(Value::Null, |p| value_of(&row.cells[p])),
+                    )
+                })
                 .collect();
             fields.insert(sobject.fields[*place].name.to_string(), Value::Object(address));
         } else if other.is_some_and(|o| !address_is_empty(o, parts)) {

@@ -15,7 +15,10 @@ impl Stream {
     pub fn new(seed: u64, purpose: &str) -> Self {
         let mut text = seed.to_be_bytes().to_vec();
         text.extend_from_slice(purpose.as_bytes());
-        Self { key: sha256(&text), count: 0 }
+        Self {
+            key: sha256(&text),
+            count: 0,
+        }
     }
 
     fn block(&mut self) -> [u8; 32] {
@@ -55,7 +58,14 @@ impl Stream {
     /// A text of the form of a uuid.
     pub fn uuid(&mut self) -> String {
         let hex: String = self.block().iter().take(16).map(|b| format!("{b:02x}")).collect();
-        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+        format!(
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..]
+        )
     }
 }
 

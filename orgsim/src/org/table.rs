@@ -42,7 +42,11 @@ impl Index {
     }
 
     fn folded<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
-        if self.fold_case { text.to_lowercase().into() } else { text.into() }
+        if self.fold_case {
+            text.to_lowercase().into()
+        } else {
+            text.into()
+        }
     }
 }
 
@@ -66,7 +70,9 @@ impl Table {
             .iter()
             .enumerate()
             .filter(|(i, f)| {
-                *i != column::ID && f.kind != FieldType::Id && (f.finds_rows() || f.unique || f.child_relationship.is_some())
+                *i != column::ID
+                    && f.kind != FieldType::Id
+                    && (f.finds_rows() || f.unique || f.child_relationship.is_some())
             })
             .map(|(field, f)| Index {
                 field,
@@ -74,7 +80,12 @@ impl Table {
                 slots: HashMap::new(),
             })
             .collect();
-        Self { rows: Vec::new(), indexes, histories: HashMap::new(), keys_ever: HashMap::new() }
+        Self {
+            rows: Vec::new(),
+            indexes,
+            histories: HashMap::new(),
+            keys_ever: HashMap::new(),
+        }
     }
 
     /// The row in a slot, deleted or not.

@@ -30,7 +30,13 @@ pub struct Transaction<'o> {
 impl<'o> Transaction<'o> {
     /// Starts one; `now` in seconds since 1970.
     pub fn begin(org: &'o mut Org, caller: &'o Caller, now: i64) -> Self {
-        Self { org, caller, now, changes: Vec::new(), by_record: HashMap::new() }
+        Self {
+            org,
+            caller,
+            now,
+            changes: Vec::new(),
+            by_record: HashMap::new(),
+        }
     }
 
     /// Replaces a row, remembering how it was before the transaction.
@@ -57,7 +63,9 @@ impl<'o> Transaction<'o> {
         let mut told = Vec::with_capacity(changes.len());
         for change in changes {
             let sobject = &schema.sobjects[change.record.sobject];
-            let Some(after) = org.row(change.record).cloned() else { continue };
+            let Some(after) = org.row(change.record).cloned() else {
+                continue;
+            };
             let vanished = change.before.is_none() && after.is_deleted();
             if !sobject.writable || vanished {
                 continue;
@@ -100,13 +108,30 @@ impl Drop for Transaction<'_> {
 fn row_change(sobject: &Sobject, change: &Change, after: &Row) -> RowChange {
     let (before, now) = match change.kind {
         ChangeKind::Create => (Fields::new(), fields_of(sobject, after, None)),
-        ChangeKind::Delete => (change.before.as_ref().map(|b| fields_of(sobject, b, None)).unwrap_or_default(), Fields::new()),
+        ChangeKind::Delete => (
+            change
+                .before
+                .as_ref()
+                .map(|b| fields_of(sobject, b, None))
+                .unwrap_or_default(),
+            Fields::new(),
+        ),
         ChangeKind::Update | ChangeKind::Undelete => (
-            change.before.as_ref().map(|b| fields_of(sobject, b, Some(after))).unwrap_or_default(),
+            change
+                .before
+                .as_ref()
+                .map(|b| fields_of(sobject, b, Some(after)))
+                .unwrap_or_default(),
             fields_of(sobject, after, change.before.as_deref()),
         ),
     };
-    RowChange { entity: sobject.name.to_string(), id: after.id().to_owned(), kind: change.kind, before, after: now }
+    RowChange {
+        entity: sobject.name.to_string(),
+        id: after.id().to_owned(),
+        kind: change.kind,
+        before,
+        after: now,
+    }
 }
 
 fn differences(before: Option<&Row>, after: &Row) -> Vec<(u16, Cell)> {

@@ -43,7 +43,9 @@ impl Transaction<'_> {
         if !missing.is_empty() {
             return Err(required(missing));
         }
-        let slot = self.org.tables[sobject].reserve().ok_or_else(|| RowError::new(code::LIMIT, "storage limit exceeded"))?;
+        let slot = self.org.tables[sobject]
+            .reserve()
+            .ok_or_else(|| RowError::new(code::LIMIT, "storage limit exceeded"))?;
         let record = RecordRef { sobject, slot };
         let mut cells = self.org.blank(record, self.now, &self.caller.user);
         let named = |place: usize| assigned.iter().any(|(p, _)| *p == place);
@@ -83,7 +85,9 @@ impl Transaction<'_> {
         for (place, cell) in &assigned {
             row.cells[*place] = cell.clone();
         }
-        derive(object, &mut row.cells, Some(&before.cells), &|place| assigned.iter().any(|(p, _)| *p == place));
+        derive(object, &mut row.cells, Some(&before.cells), &|place| {
+            assigned.iter().any(|(p, _)| *p == place)
+        });
         self.check_fence(object, &before.cells, &row.cells)?;
         self.check_unique(record, &row.cells)?;
         self.stamp(&mut row.cells);
@@ -114,7 +118,9 @@ impl Transaction<'_> {
         }
         if field == column::ID && !text.is_empty() {
             let record = self.org.record(sobject, &text)?;
-            return self.update(record, members).map(|()| Upserted { record, created: false });
+            return self
+                .update(record, members)
+                .map(|()| Upserted { record, created: false });
         }
         match self.org.find(sobject, field, &text).as_slice() {
             [] if update_only => Err(RowError::not_found()),
@@ -123,15 +129,20 @@ impl Transaction<'_> {
                 if field != column::ID && !all.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name)) {
                     all.push((name.to_string().into(), key.clone()));
                 }
-                self.create(sobject, &all).map(|record| Upserted { record, created: true })
+                self.create(sobject, &all)
+                    .map(|record| Upserted { record, created: true })
             }
             [one] => {
                 let record = *one;
-                self.update(record, members).map(|()| Upserted { record, created: false })
+                self.update(record, members)
+                    .map(|()| Upserted { record, created: false })
             }
             many => {
                 let ids: Vec<&str> = many.iter().filter_map(|r| self.org.row(*r)).map(|r| r.id()).collect();
-                let message = format!("{name}: more than one record found for external id field: [{}]", ids.join(", "));
+                let message = format!(
+                    "{name}: more than one record found for external id field: [{}]",
+                    ids.join(", ")
+                );
                 Err(RowError::new(code::DUPLICATE_EXTERNAL_ID, message))
             }
         }
@@ -157,7 +168,9 @@ impl Transaction<'_> {
                     (place, self.org.coerce(field, value)?)
                 }
                 (None, Json::Object(nested)) => {
-                    let place = object.relationship(name).ok_or_else(|| RowError::no_column(name, &object.name))?;
+                    let place = object
+                        .relationship(name)
+                        .ok_or_else(|| RowError::no_column(name, &object.name))?;
                     let target = object.fields[place].reference_to.first().copied().unwrap_or_default();
                     (place, self.org.nested_parent(target, nested)?)
                 }
@@ -177,12 +190,18 @@ impl Transaction<'_> {
             "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.",
             names.join(", ")
         );
-        Err(RowError { code: code::FIELD_FOR_WRITE, message, fields: refused })
+        Err(RowError {
+            code: code::FIELD_FOR_WRITE,
+            message,
+            fields: refused,
+        })
     }
 
     /// The two validation rules of the fence (design 6): the number never falls or empties, the key is written once.
     fn check_fence(&mut self, object: &Sobject, before: &[Cell], after: &[Cell]) -> Result<(), RowError> {
-        let Some((key, seq)) = object.fence.filter(|_| self.org.fence && !self.caller.bypass) else { return Ok(()) };
+        let Some((key, seq)) = object.fence.filter(|_| self.org.fence && !self.caller.bypass) else {
+            return Ok(());
+        };
         let rewritten = !before[key].is_null() && before[key] != after[key];
         let lowered = match (before[seq].as_number(), after[seq].as_number()) {
             (None, _) => false,
@@ -205,11 +224,18 @@ fn writable(object: &Sobject) -> Result<(), RowError> {
     if object.writable {
         return Ok(());
     }
-    Err(RowError::new("INSUFFICIENT_ACCESS_OR_READONLY", format!("entity type {} does not support this", object.name)))
+    Err(RowError::new(
+        "INSUFFICIENT_ACCESS_OR_READONLY",
+        format!("entity type {} does not support this", object.name),
+    ))
 }
 
 /// [JSF-B2TEST] for the words.
 fn required(fields: Vec<std::sync::Arc<str>>) -> RowError {
     let names: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
-    RowError { code: code::REQUIRED, message: format!("Required fields are missing: [{}]", names.join(", ")), fields }
+    RowError {
+        code: code::REQUIRED,
+        message: format!("Required fields are missing: [{}]", names.join(", ")),
+        fields,
+    }
 }

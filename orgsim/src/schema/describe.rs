@@ -49,7 +49,11 @@ fn flags(sobject: &Sobject) -> Map<String, Value> {
 #[must_use]
 pub fn describe(schema: &Schema, sobject: &Sobject, base: &str) -> Value {
     let mut out = flags(sobject);
-    let fields: Vec<Value> = sobject.describe_order.iter().map(|i| describe_field(&sobject.fields[*i])).collect();
+    let fields: Vec<Value> = sobject
+        .describe_order
+        .iter()
+        .map(|i| describe_field(&sobject.fields[*i]))
+        .collect();
     let children: Vec<Value> = schema
         .children(&sobject.name)
         .map(|(child, field, cascade)| {
@@ -86,7 +90,11 @@ fn describe_field(field: &Field) -> Value {
     let relation = matches!(kind, FieldType::Reference);
     let long = kind == FieldType::LongText;
     let sortable = !long && kind != FieldType::Address;
-    let groupable = sortable && !matches!(kind, FieldType::Double | FieldType::Currency | FieldType::Percent | FieldType::DateTime);
+    let groupable = sortable
+        && !matches!(
+            kind,
+            FieldType::Double | FieldType::Currency | FieldType::Percent | FieldType::DateTime
+        );
     let values: Vec<Value> = field
         .values
         .iter()

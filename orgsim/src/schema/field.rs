@@ -170,7 +170,11 @@ impl Field {
             nillable: kind != FieldType::Boolean,
             createable: true,
             updateable: true,
-            initial: if kind == FieldType::Boolean { Initial::Platform } else { Initial::Nothing },
+            initial: if kind == FieldType::Boolean {
+                Initial::Platform
+            } else {
+                Initial::Nothing
+            },
             external_id: false,
             unique: false,
             case_sensitive: false,
@@ -190,25 +194,39 @@ impl Field {
     /// Text of at most `length` characters.
     #[must_use]
     pub fn text(name: &str, label: &str, length: u32) -> Self {
-        Self { length, ..Self::new(name, label, FieldType::Text) }
+        Self {
+            length,
+            ..Self::new(name, label, FieldType::Text)
+        }
     }
 
     /// A text-like field of another type.
     #[must_use]
     pub fn typed(name: &str, label: &str, kind: FieldType, length: u32) -> Self {
-        Self { length, ..Self::new(name, label, kind) }
+        Self {
+            length,
+            ..Self::new(name, label, kind)
+        }
     }
 
     /// A number.
     #[must_use]
     pub fn number(name: &str, label: &str, kind: FieldType, precision: u8, scale: u8) -> Self {
-        Self { precision, scale, ..Self::new(name, label, kind) }
+        Self {
+            precision,
+            scale,
+            ..Self::new(name, label, kind)
+        }
     }
 
     /// A picklist.
     #[must_use]
     pub fn picklist(name: &str, label: &str, length: u32, values: &[&'static str]) -> Self {
-        Self { length, values: values.to_vec(), ..Self::new(name, label, FieldType::Picklist) }
+        Self {
+            length,
+            values: values.to_vec(),
+            ..Self::new(name, label, FieldType::Picklist)
+        }
     }
 
     /// A lookup.

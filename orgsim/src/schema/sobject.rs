@@ -69,12 +69,26 @@ impl Sobject {
         writable: bool,
         own: Vec<Field>,
     ) -> Self {
-        let audit = |name: &str, label: &str| Field::new(name, label, FieldType::DateTime).read_only().required().defaulted();
-        let by = |name: &str, label: &str, rel: &str| {
-            Field::lookup(name, label, "User", rel).read_only().required().defaulted()
+        let audit = |name: &str, label: &str| {
+            Field::new(name, label, FieldType::DateTime)
+                .read_only()
+                .required()
+                .defaulted()
         };
-        let id = Field { length: 18, id_lookup: true, ..Field::new("Id", &format!("{label} ID"), FieldType::Id) };
-        let owner = Field::lookup("OwnerId", "Owner ID", "User", "Owner").required().defaulted();
+        let by = |name: &str, label: &str, rel: &str| {
+            Field::lookup(name, label, "User", rel)
+                .read_only()
+                .required()
+                .defaulted()
+        };
+        let id = Field {
+            length: 18,
+            id_lookup: true,
+            ..Field::new("Id", &format!("{label} ID"), FieldType::Id)
+        };
+        let owner = Field::lookup("OwnerId", "Owner ID", "User", "Owner")
+            .required()
+            .defaulted();
         let mut fields = vec![
             id.read_only().required().defaulted(),
             Field::new("IsDeleted", "Deleted", FieldType::Boolean).read_only(),
@@ -97,7 +111,11 @@ impl Sobject {
             .chain(column::OWNER..first)
             .chain(custom)
             .collect();
-        let by_name = fields.iter().enumerate().map(|(i, f)| (f.name.to_ascii_lowercase(), i)).collect();
+        let by_name = fields
+            .iter()
+            .enumerate()
+            .map(|(i, f)| (f.name.to_ascii_lowercase(), i))
+            .collect();
         let by_relationship = fields
             .iter()
             .enumerate()
@@ -118,9 +136,11 @@ impl Sobject {
             by_relationship,
         };
         sobject.fence = sobject.field("Tandem_Key__c").zip(sobject.field("Tandem_Seq__c"));
-        if let (Some(first), Some(last), Some(name)) =
-            (sobject.field("FirstName"), sobject.field("LastName"), sobject.field("Name"))
-        {
+        if let (Some(first), Some(last), Some(name)) = (
+            sobject.field("FirstName"),
+            sobject.field("LastName"),
+            sobject.field("Name"),
+        ) {
             sobject.person = Some((first, last, name));
         }
         sobject.addresses = (0..sobject.fields.len())
@@ -136,7 +156,10 @@ impl Sobject {
     /// Place of the field with this name; names have no case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).or_else(|| self.by_name.get(&name.to_ascii_lowercase())).copied()
+        self.by_name
+            .get(name)
+            .or_else(|| self.by_name.get(&name.to_ascii_lowercase()))
+            .copied()
     }
 
     /// Place of the reference field with this relationship name.
@@ -159,15 +182,26 @@ impl Schema {
     /// A schema of these objects.
     #[must_use]
     pub fn new(sobjects: Vec<Sobject>) -> Self {
-        let by_name = sobjects.iter().enumerate().map(|(i, s)| (s.name.to_ascii_lowercase(), i)).collect();
+        let by_name = sobjects
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.name.to_ascii_lowercase(), i))
+            .collect();
         let by_prefix = sobjects.iter().enumerate().map(|(i, s)| (s.prefix, i)).collect();
-        Self { sobjects, by_name, by_prefix }
+        Self {
+            sobjects,
+            by_name,
+            by_prefix,
+        }
     }
 
     /// Place of the object with this name; names have no case.
     #[must_use]
     pub fn place(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).or_else(|| self.by_name.get(&name.to_ascii_lowercase())).copied()
+        self.by_name
+            .get(name)
+            .or_else(|| self.by_name.get(&name.to_ascii_lowercase()))
+            .copied()
     }
 
     /// Place of the object with this key prefix.

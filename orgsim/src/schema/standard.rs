@@ -4,21 +4,67 @@ use super::field::{Field, FieldType};
 use super::sobject::{Schema, Sobject};
 
 const ACCURACY: [&str; 11] = [
-    "Address", "NearAddress", "Block", "Street", "ExtendedZip", "Zip", "Neighborhood", "City", "County", "State", "Unknown",
+    "Address",
+    "NearAddress",
+    "Block",
+    "Street",
+    "ExtendedZip",
+    "Zip",
+    "Neighborhood",
+    "City",
+    "County",
+    "State",
+    "Unknown",
 ];
 const INDUSTRIES: [&str; 32] = [
-    "Agriculture", "Apparel", "Banking", "Biotechnology", "Chemicals", "Communications", "Construction", "Consulting",
-    "Education", "Electronics", "Energy", "Engineering", "Entertainment", "Environmental", "Finance", "Food & Beverage",
-    "Government", "Healthcare", "Hospitality", "Insurance", "Machinery", "Manufacturing", "Media", "Not For Profit",
-    "Recreation", "Retail", "Shipping", "Technology", "Telecommunications", "Transportation", "Utilities", "Other",
+    "Agriculture",
+    "Apparel",
+    "Banking",
+    "Biotechnology",
+    "Chemicals",
+    "Communications",
+    "Construction",
+    "Consulting",
+    "Education",
+    "Electronics",
+    "Energy",
+    "Engineering",
+    "Entertainment",
+    "Environmental",
+    "Finance",
+    "Food & Beverage",
+    "Government",
+    "Healthcare",
+    "Hospitality",
+    "Insurance",
+    "Machinery",
+    "Manufacturing",
+    "Media",
+    "Not For Profit",
+    "Recreation",
+    "Retail",
+    "Shipping",
+    "Technology",
+    "Telecommunications",
+    "Transportation",
+    "Utilities",
+    "Other",
 ];
 const SOURCES: [&str; 5] = ["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"];
 const ACCOUNT_TYPES: [&str; 7] = [
-    "Prospect", "Customer - Direct", "Customer - Channel", "Channel Partner / Reseller", "Installation Partner",
-    "Technology Partner", "Other",
+    "Prospect",
+    "Customer - Direct",
+    "Customer - Channel",
+    "Channel Partner / Reseller",
+    "Installation Partner",
+    "Technology Partner",
+    "Other",
 ];
 const OPPORTUNITY_TYPES: [&str; 4] = [
-    "Existing Customer - Upgrade", "Existing Customer - Replacement", "Existing Customer - Downgrade", "New Customer",
+    "Existing Customer - Upgrade",
+    "Existing Customer - Replacement",
+    "Existing Customer - Downgrade",
+    "New Customer",
 ];
 
 /// One stage of an opportunity.
@@ -40,7 +86,14 @@ pub struct Stage {
 
 const fn stage(name: &'static str, probability: f64, forecast: &'static str, forecast_name: &'static str) -> Stage {
     let closed = matches!(forecast.as_bytes(), b"Closed" | b"Omitted");
-    Stage { name, probability, closed, won: matches!(forecast.as_bytes(), b"Closed"), forecast, forecast_name }
+    Stage {
+        name,
+        probability,
+        closed,
+        won: matches!(forecast.as_bytes(), b"Closed"),
+        forecast,
+        forecast_name,
+    }
 }
 
 /// Stages of a new org; names from recorded describes, probabilities and forecast categories from memory.
@@ -62,7 +115,11 @@ pub const STAGES: [Stage; 10] = [
 pub fn standard_schema() -> Schema {
     let mut sobjects = vec![user(), organization(), account(), contact(), opportunity()];
     let mut number = 0;
-    for field in sobjects.iter_mut().flat_map(|s| s.fields.iter_mut()).filter(|f| f.is_custom()) {
+    for field in sobjects
+        .iter_mut()
+        .flat_map(|s| s.fields.iter_mut())
+        .filter(|f| f.is_custom())
+    {
         number += 1;
         field.custom_id = Some(format!("00N000000000{number:03}"));
     }
@@ -74,15 +131,20 @@ fn address(stem: &str, compound: &'static str, writable: bool) -> Vec<Field> {
     let label = |end: &str| format!("{stem} {end}").trim_start().to_owned();
     let coordinate = |end: &str| Field::number(&name(end), &label(end), FieldType::Double, 18, 15).part_of(compound);
     let mut parts = vec![
-        Field::typed(&name("Street"), &label("Street"), FieldType::TextArea, 255).extra("plaintextarea").part_of(compound),
+        Field::typed(&name("Street"), &label("Street"), FieldType::TextArea, 255)
+            .extra("plaintextarea")
+            .part_of(compound),
         Field::text(&name("City"), &label("City"), 40).part_of(compound),
         Field::text(&name("State"), &label("State/Province"), 80).part_of(compound),
         Field::text(&name("PostalCode"), &label("Zip/Postal Code"), 20).part_of(compound),
         Field::text(&name("Country"), &label("Country"), 80).part_of(compound),
         coordinate("Latitude"),
         coordinate("Longitude"),
-        Field { restricted: true, ..Field::picklist(&name("GeocodeAccuracy"), &label("Geocode Accuracy"), 40, &ACCURACY) }
-            .part_of(compound),
+        Field {
+            restricted: true,
+            ..Field::picklist(&name("GeocodeAccuracy"), &label("Geocode Accuracy"), 40, &ACCURACY)
+        }
+        .part_of(compound),
         Field::new(compound, &label("Address"), FieldType::Address).read_only(),
     ];
     if !writable {
@@ -106,13 +168,19 @@ fn fence() -> Vec<Field> {
     key.id_lookup = true;
     key.unique = true;
     key.case_sensitive = true;
-    vec![key, Field::number("Tandem_Seq__c", "Tandem Seq", FieldType::Double, 15, 0)]
+    vec![
+        key,
+        Field::number("Tandem_Seq__c", "Tandem Seq", FieldType::Double, 15, 0),
+    ]
 }
 
 fn account() -> Sobject {
     let mut fields = vec![
         Field::lookup("MasterRecordId", "Master Record ID", "Account", "MasterRecord").read_only(),
-        Field::text("Name", "Account Name", 255).required().name_field().extra("switchablepersonname"),
+        Field::text("Name", "Account Name", 255)
+            .required()
+            .name_field()
+            .extra("switchablepersonname"),
         Field::picklist("Type", "Account Type", 40, &ACCOUNT_TYPES),
         Field::lookup("ParentId", "Parent Account ID", "Account", "Parent").child("ChildAccounts", false),
     ];
@@ -127,7 +195,12 @@ fn account() -> Sobject {
         Field::picklist("Industry", "Industry", 40, &INDUSTRIES),
         Field::number("AnnualRevenue", "Annual Revenue", FieldType::Currency, 18, 0),
         Field::number("NumberOfEmployees", "Employees", FieldType::Int, 8, 0),
-        Field::picklist("Ownership", "Ownership", 40, &["Public", "Private", "Subsidiary", "Other"]),
+        Field::picklist(
+            "Ownership",
+            "Ownership",
+            40,
+            &["Public", "Private", "Subsidiary", "Other"],
+        ),
         Field::text("TickerSymbol", "Ticker Symbol", 20),
         long_text("Account Description"),
         Field::picklist("Rating", "Account Rating", 40, &["Hot", "Warm", "Cold"]),
@@ -145,10 +218,21 @@ fn contact() -> Sobject {
     let mut fields = vec![
         Field::lookup("MasterRecordId", "Master Record ID", "Contact", "MasterRecord").read_only(),
         Field::lookup("AccountId", "Account ID", "Account", "Account").child("Contacts", true),
-        Field::text("LastName", "Last Name", 80).required().part_of("Name").extra("personname"),
-        Field::text("FirstName", "First Name", 40).part_of("Name").extra("personname"),
-        Field::picklist("Salutation", "Salutation", 40, &salutations).part_of("Name").extra("personname"),
-        Field::text("Name", "Full Name", 121).required().name_field().extra("personname").read_only(),
+        Field::text("LastName", "Last Name", 80)
+            .required()
+            .part_of("Name")
+            .extra("personname"),
+        Field::text("FirstName", "First Name", 40)
+            .part_of("Name")
+            .extra("personname"),
+        Field::picklist("Salutation", "Salutation", 40, &salutations)
+            .part_of("Name")
+            .extra("personname"),
+        Field::text("Name", "Full Name", 121)
+            .required()
+            .name_field()
+            .extra("personname")
+            .read_only(),
     ];
     fields.extend(address("Other", "OtherAddress", true));
     fields.extend(address("Mailing", "MailingAddress", true));
@@ -169,7 +253,10 @@ fn contact() -> Sobject {
         long_text("Contact Description"),
         Field::text("EmailBouncedReason", "Email Bounced Reason", 255),
         Field::new("EmailBouncedDate", "Email Bounced Date", FieldType::DateTime),
-        Field { restricted: true, ..Field::picklist("Status__c", "Status", 255, &["Active", "Former", "Prospect"]) },
+        Field {
+            restricted: true,
+            ..Field::picklist("Status__c", "Status", 255, &["Active", "Former", "Prospect"])
+        },
     ]);
     fields.extend(fence());
     Sobject::new("Contact", "Contact", "Contacts", "003", true, fields)
@@ -179,7 +266,8 @@ fn opportunity() -> Sobject {
     let stages: Vec<&'static str> = STAGES.iter().map(|s| s.name).collect();
     let categories = ["Omitted", "Pipeline", "BestCase", "MostLikely", "Forecast", "Closed"];
     let category_names = ["Omitted", "Pipeline", "Best Case", "Commit", "Closed"];
-    let mut category_name = Field::picklist("ForecastCategoryName", "Forecast Category", 255, &category_names).defaulted();
+    let mut category_name =
+        Field::picklist("ForecastCategoryName", "Forecast Category", 255, &category_names).defaulted();
     category_name.restricted = true;
     let mut name = Field::text("Name", "Name", 120).required().name_field();
     name.id_lookup = false;
@@ -199,10 +287,13 @@ fn opportunity() -> Sobject {
         Field::picklist("LeadSource", "Lead Source", 255, &SOURCES),
         Field::new("IsClosed", "Closed", FieldType::Boolean).read_only(),
         Field::new("IsWon", "Won", FieldType::Boolean).read_only(),
-        Field { restricted: true, ..Field::picklist("ForecastCategory", "Forecast Category", 40, &categories) }
-            .read_only()
-            .required()
-            .defaulted(),
+        Field {
+            restricted: true,
+            ..Field::picklist("ForecastCategory", "Forecast Category", 40, &categories)
+        }
+        .read_only()
+        .required()
+        .defaulted(),
         category_name,
         Field::lookup("ContactId", "Contact ID", "Contact", "Contact").child("Opportunities", false),
     ];
@@ -224,7 +315,14 @@ fn user() -> Sobject {
         Field::new("IsActive", "Active", FieldType::Boolean),
         Field::text("TimeZoneSidKey", "Time Zone", 40),
     ];
-    Sobject::new("User", "User", "Users", "005", false, fields.map(Field::read_only).into())
+    Sobject::new(
+        "User",
+        "User",
+        "Users",
+        "005",
+        false,
+        fields.map(Field::read_only).into(),
+    )
 }
 
 fn organization() -> Sobject {
@@ -237,5 +335,12 @@ fn organization() -> Sobject {
         Field::text("OrganizationType", "Edition", 40),
         Field::text("TimeZoneSidKey", "Time Zone", 40),
     ];
-    Sobject::new("Organization", "Organization", "Organizations", "00D", false, fields.map(Field::read_only).into())
+    Sobject::new(
+        "Organization",
+        "Organization",
+        "Organizations",
+        "00D",
+        false,
+        fields.map(Field::read_only).into(),
+    )
 }

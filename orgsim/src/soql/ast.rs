@@ -15,7 +15,11 @@ pub(crate) enum Item {
     Field(Path),
     /// `FIELDS(ALL)`, `FIELDS(STANDARD)`, `FIELDS(CUSTOM)`.
     Fields(Group),
-    Aggregate { function: Function, path: Path, alias: Option<String> },
+    Aggregate {
+        function: Function,
+        path: Path,
+        alias: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +66,16 @@ pub(crate) enum Condition {
     And(Vec<Condition>),
     Or(Vec<Condition>),
     Not(Box<Condition>),
-    Compare { path: Path, operator: Operator, value: Literal },
-    In { path: Path, values: Vec<Literal>, negated: bool },
+    Compare {
+        path: Path,
+        operator: Operator,
+        value: Literal,
+    },
+    In {
+        path: Path,
+        values: Vec<Literal>,
+        negated: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -26,7 +26,11 @@ pub(crate) struct BoundPath {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Shown {
     Field(usize),
-    Parent { field: usize, sobject: usize, shown: Vec<Shown> },
+    Parent {
+        field: usize,
+        sobject: usize,
+        shown: Vec<Shown>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +38,17 @@ pub(crate) enum BoundCondition {
     And(Vec<BoundCondition>),
     Or(Vec<BoundCondition>),
     Not(Box<BoundCondition>),
-    Compare { path: BoundPath, operator: Operator, value: Cell },
-    In { path: BoundPath, values: Vec<Cell>, texts: HashSet<String>, negated: bool },
+    Compare {
+        path: BoundPath,
+        operator: Operator,
+        value: Cell,
+    },
+    In {
+        path: BoundPath,
+        values: Vec<Cell>,
+        texts: HashSet<String>,
+        negated: bool,
+    },
 }
 
 /// One value of an aggregate result.
@@ -138,12 +151,20 @@ impl<'s> Binder<'s> {
             Item::Aggregate { function, path, alias } => {
                 let (bound, field) = self.path(path)?;
                 let summing = matches!(function, Function::Sum | Function::Avg);
-                if (summing && !field.kind.is_number()) || matches!(field.kind, FieldType::LongText | FieldType::Address) {
+                if (summing && !field.kind.is_number())
+                    || matches!(field.kind, FieldType::LongText | FieldType::Address)
+                {
                     let words = format!("field {} does not support aggregate operator {function:?}", field.name);
                     return Err(QueryError::at(code::MALFORMED_QUERY, self.text, path.place, &words));
                 }
-                let name = alias.clone().unwrap_or_else(|| format!("expr{}", plan.aggregates.len()));
-                plan.aggregates.push(Aggregate { function: *function, path: bound, name });
+                let name = alias
+                    .clone()
+                    .unwrap_or_else(|| format!("expr{}", plan.aggregates.len()));
+                plan.aggregates.push(Aggregate {
+                    function: *function,
+                    path: bound,
+                    name,
+                });
             }
         }
         Ok(())
@@ -167,7 +188,11 @@ impl<'s> Binder<'s> {
             None => {
                 let mut inner = Vec::new();
                 self.show(&mut inner, target, rest, field);
-                shown.push(Shown::Parent { field: *hop, sobject: target, shown: inner });
+                shown.push(Shown::Parent {
+                    field: *hop,
+                    sobject: target,
+                    shown: inner,
+                });
             }
         }
     }
@@ -181,7 +206,10 @@ impl<'s> Binder<'s> {
         let mut names = path.names.as_slice();
         let mut sobject = self.sobject;
         // The object's own name may lead the path.
-        if names.len() > 1 && names[0].eq_ignore_ascii_case(&self.object().name) && self.object().relationship(&names[0]).is_none() {
+        if names.len() > 1
+            && names[0].eq_ignore_ascii_case(&self.object().name)
+            && self.object().relationship(&names[0]).is_none()
+        {
             names = &names[1..];
         }
         if names.len() > MAX_NAMES {
@@ -225,20 +253,37 @@ impl<'s> Binder<'s> {
                 let (bound, field) = self.filterable(path)?;
                 if *operator == Operator::Like && !field.kind.is_text() {
                     let words = format!("invalid operator on {} field", field.kind.name());
-                    return Err(QueryError::at("INVALID_QUERY_FILTER_OPERATOR", self.text, path.place, &words));
+                    return Err(QueryError::at(
+                        "INVALID_QUERY_FILTER_OPERATOR",
+                        self.text,
+                        path.place,
+                        &words,
+                    ));
                 }
                 let value = self.value(path, field, value)?;
-                BoundCondition::Compare { path: bound, operator: *operator, value }
+                BoundCondition::Compare {
+                    path: bound,
+                    operator: *operator,
+                    value,
+                }
             }
             Condition::In { path, values, negated } => {
                 let (bound, field) = self.filterable(path)?;
-                let values = values.iter().map(|v| self.value(path, field, v)).collect::<Result<Vec<_>, _>>()?;
+                let values = values
+                    .iter()
+                    .map(|v| self.value(path, field, v))
+                    .collect::<Result<Vec<_>, _>>()?;
                 let texts = values
                     .iter()
                     .filter_map(Cell::as_text)
                     .map(|t| if bound.exact { t.to_owned() } else { t.to_lowercase() })
                     .collect();
-                BoundCondition::In { path: bound, values, texts, negated: *negated }
+                BoundCondition::In {
+                    path: bound,
+                    values,
+                    texts,
+                    negated: *negated,
+                }
             }
         })
     }
@@ -271,8 +316,16 @@ impl<'s> Binder<'s> {
             Literal::Text(_) => None,
         };
         cell.ok_or_else(|| {
-            let quotes = if kind.is_text() { "should be enclosed in quotes" } else { "should not be enclosed in quotes" };
-            let words = format!("value of filter criterion for field '{}' must be of type {} and {quotes}", field.name, kind.name());
+            let quotes = if kind.is_text() {
+                "should be enclosed in quotes"
+            } else {
+                "should not be enclosed in quotes"
+            };
+            let words = format!(
+                "value of filter criterion for field '{}' must be of type {} and {quotes}",
+                field.name,
+                kind.name()
+            );
             QueryError::at(code::FIELD, self.text, path.place, &words)
         })
     }

@@ -12,7 +12,10 @@ static NULL: Cell = Cell::Null;
 pub(super) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> &'o Cell {
     let mut row = row;
     for hop in &path.hops {
-        let parent = row.cells[*hop].as_text().and_then(|id| org.locate(id)).and_then(|r| org.row(r));
+        let parent = row.cells[*hop]
+            .as_text()
+            .and_then(|id| org.locate(id))
+            .and_then(|r| org.row(r));
         match parent {
             Some(parent) => row = parent,
             None => return &NULL,
@@ -27,10 +30,17 @@ pub(super) fn meets(org: &Org, row: &Row, condition: &BoundCondition) -> bool {
         BoundCondition::And(parts) => parts.iter().all(|p| meets(org, row, p)),
         BoundCondition::Or(parts) => parts.iter().any(|p| meets(org, row, p)),
         BoundCondition::Not(inner) => !meets(org, row, inner),
-        BoundCondition::Compare { path, operator, value: wanted } => {
-            compare(value(org, row, path), *operator, wanted, path.exact)
-        }
-        BoundCondition::In { path, values, texts, negated } => {
+        BoundCondition::Compare {
+            path,
+            operator,
+            value: wanted,
+        } => compare(value(org, row, path), *operator, wanted, path.exact),
+        BoundCondition::In {
+            path,
+            values,
+            texts,
+            negated,
+        } => {
             let cell = value(org, row, path);
             let found = match cell {
                 Cell::Text(t) if path.exact => texts.contains(&**t),

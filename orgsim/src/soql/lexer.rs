@@ -51,18 +51,30 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, QueryError> {
             out.push((Token::Text(value), at));
             at += length;
         } else if c.is_ascii_alphabetic() || c == '_' {
-            let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+            let length = rest
+                .bytes()
+                .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+                .count();
             out.push((Token::Word(rest[..length].to_owned()), at));
             at += length;
-        } else if c.is_ascii_digit() || ((c == '-' || c == '+') && rest[1..].starts_with(|d: char| d.is_ascii_digit())) {
-            let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-+:.".contains(b)).count();
+        } else if c.is_ascii_digit() || ((c == '-' || c == '+') && rest[1..].starts_with(|d: char| d.is_ascii_digit()))
+        {
+            let length = rest
+                .bytes()
+                .take_while(|b| b.is_ascii_alphanumeric() || b"-+:.".contains(b))
+                .count();
             out.push((number(text, at, &rest[..length])?, at));
             at += length;
         } else if let Some(sign) = SIGNS.into_iter().find(|s| rest.starts_with(s)) {
             out.push((Token::Sign(if sign == "<>" { "!=" } else { sign }), at));
             at += sign.len();
         } else {
-            return Err(QueryError::at(code::MALFORMED_QUERY, text, at, &format!("unexpected token: '{c}'")));
+            return Err(QueryError::at(
+                code::MALFORMED_QUERY,
+                text,
+                at,
+                &format!("unexpected token: '{c}'"),
+            ));
         }
     }
     out.push((Token::End, text.len()));
@@ -78,7 +90,12 @@ fn number(text: &str, at: usize, piece: &str) -> Result<Token, QueryError> {
     }
     match piece.parse::<f64>() {
         Ok(n) if n.is_finite() => Ok(Token::Number(n)),
-        _ => Err(QueryError::at(code::MALFORMED_QUERY, text, at, &format!("unexpected token: '{piece}'"))),
+        _ => Err(QueryError::at(
+            code::MALFORMED_QUERY,
+            text,
+            at,
+            &format!("unexpected token: '{piece}'"),
+        )),
     }
 }
 
@@ -86,11 +103,23 @@ fn number(text: &str, at: usize, piece: &str) -> Result<Token, QueryError> {
 fn literal(text: &str, at: usize) -> Result<(String, usize), QueryError> {
     let mut value = String::new();
     let mut chars = text[at + 1..].char_indices();
-    let open = || QueryError::at(code::MALFORMED_QUERY, text, at, "unexpected char: the string literal does not end");
+    let open = || {
+        QueryError::at(
+            code::MALFORMED_QUERY,
+            text,
+            at,
+            "unexpected char: the string literal does not end",
+        )
+    };
     while let Some((i, c)) = chars.next() {
         match c {
             '\'' if value.chars().count() > MAX_LITERAL => {
-                return Err(QueryError::at(code::MALFORMED_QUERY, text, at, "string literal is too long"));
+                return Err(QueryError::at(
+                    code::MALFORMED_QUERY,
+                    text,
+                    at,
+                    "string literal is too long",
+                ));
             }
             '\'' => return Ok((value, i + 2)),
             '\\' => match chars.next().ok_or_else(open)?.1 {
@@ -102,7 +131,9 @@ fn literal(text: &str, at: usize) -> Result<(String, usize), QueryError> {
                 'u' => {
                     let hex: String = chars.by_ref().take(4).map(|(_, c)| c).collect();
                     let c = u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32);
-                    value.push(c.ok_or_else(|| QueryError::at(code::MALFORMED_QUERY, text, at, "invalid unicode escape"))?);
+                    value.push(
+                        c.ok_or_else(|| QueryError::at(code::MALFORMED_QUERY, text, at, "invalid unicode escape"))?,
+                    );
                 }
                 c @ ('%' | '_') => value.extend(['\\', c]),
                 c @ ('\'' | '"' | '\\') => value.push(c),

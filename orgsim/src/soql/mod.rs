@@ -28,19 +28,32 @@ const SHOWN: usize = 120;
 impl QueryError {
     /// An error of the whole query.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     /// An error at a byte of the query: the text, a caret, row and column, then the words [V:CCI-CASS].
     pub(crate) fn at(code: &'static str, text: &str, place: usize, words: &str) -> Self {
         let before = text.get(..place).unwrap_or(text);
-        let (row, line_start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |i| i + 1));
+        let (row, line_start) = (
+            before.matches('\n').count() + 1,
+            before.rfind('\n').map_or(0, |i| i + 1),
+        );
         let column = before[line_start..].chars().count() + 1;
         let line: Vec<char> = text[line_start..].lines().next().unwrap_or_default().chars().collect();
-        let skip = if line.len() > SHOWN { (column - 1).saturating_sub(SHOWN / 4) } else { 0 };
+        let skip = if line.len() > SHOWN {
+            (column - 1).saturating_sub(SHOWN / 4)
+        } else {
+            0
+        };
         let shown: String = line.iter().skip(skip).take(SHOWN).collect();
         let caret = " ".repeat(column - 1 - skip);
-        Self::new(code, format!("\n{shown}\n{caret}^\nERROR at Row:{row}:Column:{column}\n{words}"))
+        Self::new(
+            code,
+            format!("\n{shown}\n{caret}^\nERROR at Row:{row}:Column:{column}\n{words}"),
+        )
     }
 }
 

@@ -22,9 +22,17 @@ struct Parser<'t> {
 /// Reads a query.
 pub(crate) fn parse(text: &str) -> Result<Query, QueryError> {
     if text.chars().count() > MAX_QUERY {
-        return Err(QueryError::new(code::MALFORMED_QUERY, "SOQL statements cannot be longer than 100000 characters."));
+        return Err(QueryError::new(
+            code::MALFORMED_QUERY,
+            "SOQL statements cannot be longer than 100000 characters.",
+        ));
     }
-    let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        tokens: tokens(text)?,
+        next: 0,
+        depth: 0,
+    };
     let query = parser.query()?;
     match parser.peek() {
         Token::End => Ok(query),
@@ -72,11 +80,19 @@ impl Parser<'_> {
     }
 
     fn expect_word(&mut self, word: &str) -> Result<(), QueryError> {
-        if self.word(word) { Ok(()) } else { Err(self.unexpected()) }
+        if self.word(word) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     fn expect_sign(&mut self, sign: &str) -> Result<(), QueryError> {
-        if self.sign(sign) { Ok(()) } else { Err(self.unexpected()) }
+        if self.sign(sign) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     fn name(&mut self) -> Result<String, QueryError> {
@@ -119,20 +135,36 @@ impl Parser<'_> {
             self.expect_word("scope")?;
             self.name()?;
         }
-        let condition = if self.word("where") { Some(self.condition()?) } else { None };
+        let condition = if self.word("where") {
+            Some(self.condition()?)
+        } else {
+            None
+        };
         let order = if self.word("order") { self.order()? } else { Vec::new() };
         let limit = if self.word("limit") { Some(self.count()?) } else { None };
         let offset = if self.word("offset") { self.count()? } else { 0 };
         if offset > MAX_OFFSET {
-            return Err(QueryError::new(code::NUMBER_RANGE, "Maximum SOQL offset allowed is 2000"));
+            return Err(QueryError::new(
+                code::NUMBER_RANGE,
+                "Maximum SOQL offset allowed is 2000",
+            ));
         }
-        Ok(Query { items, from, from_place, condition, order, limit, offset })
+        Ok(Query {
+            items,
+            from,
+            from_place,
+            condition,
+            order,
+            limit,
+            offset,
+        })
     }
 
     /// Whether a word that is no keyword follows: an alias.
     fn is_name(&self) -> bool {
-        const KEYWORDS: [&str; 10] =
-            ["where", "order", "limit", "offset", "using", "group", "having", "for", "with", "all"];
+        const KEYWORDS: [&str; 10] = [
+            "where", "order", "limit", "offset", "using", "group", "having", "for", "with", "all",
+        ];
         matches!(self.peek(), Token::Word(w) if !KEYWORDS.iter().any(|k| w.eq_ignore_ascii_case(k)))
     }
 
@@ -163,10 +195,25 @@ impl Parser<'_> {
             "max" => Function::Max,
             "sum" => Function::Sum,
             "avg" => Function::Avg,
-            _ => return Err(QueryError::at(code::MALFORMED_QUERY, self.text, path.place, &format!("unknown function: {function}"))),
+            _ => {
+                return Err(QueryError::at(
+                    code::MALFORMED_QUERY,
+                    self.text,
+                    path.place,
+                    &format!("unknown function: {function}"),
+                ));
+            }
         };
-        let alias = if self.is_name() && !self.is_word("from") { Some(self.name()?) } else { None };
-        Ok(Some(Item::Aggregate { function, path: inner, alias }))
+        let alias = if self.is_name() && !self.is_word("from") {
+            Some(self.name()?)
+        } else {
+            None
+        };
+        Ok(Some(Item::Aggregate {
+            function,
+            path: inner,
+            alias,
+        }))
     }
 
     fn condition(&mut self) -> Result<Condition, QueryError> {
@@ -211,11 +258,19 @@ impl Parser<'_> {
         }
         let path = self.path()?;
         if self.word("in") {
-            return Ok(Condition::In { path, values: self.list()?, negated: false });
+            return Ok(Condition::In {
+                path,
+                values: self.list()?,
+                negated: false,
+            });
         }
         if self.word("not") {
             self.expect_word("in")?;
-            return Ok(Condition::In { path, values: self.list()?, negated: true });
+            return Ok(Condition::In {
+                path,
+                values: self.list()?,
+                negated: true,
+            });
         }
         let operator = if self.word("like") {
             Operator::Like
@@ -279,7 +334,11 @@ impl Parser<'_> {
             } else {
                 false
             };
-            order.push(Order { path, descending, nulls_last });
+            order.push(Order {
+                path,
+                descending,
+                nulls_last,
+            });
             if !self.sign(",") {
                 return Ok(order);
             }
@@ -288,7 +347,11 @@ impl Parser<'_> {
 
     fn count(&mut self) -> Result<usize, QueryError> {
         match self.peek() {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked to be whole and in range"
+            )]
             Token::Number(n) if n.fract() == 0.0 && (0.0..=1e9).contains(n) => {
                 let n = *n as usize;
                 self.next += 1;
@@ -302,7 +365,9 @@ impl Parser<'_> {
 /// `SELECT a.Id FROM Account a` says the same as without the alias.
 fn strip_alias(items: &mut [Item], alias: &str) {
     for item in items {
-        let (Item::Field(path) | Item::Aggregate { path, .. }) = item else { continue };
+        let (Item::Field(path) | Item::Aggregate { path, .. }) = item else {
+            continue;
+        };
         if path.names.len() > 1 && path.names[0].eq_ignore_ascii_case(alias) {
             path.names.remove(0);
         }

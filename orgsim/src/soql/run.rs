@@ -11,11 +11,19 @@ use crate::schema::column;
 
 /// The rows of a query in order; with `deleted` also those in the recycle bin.
 pub(crate) fn run(org: &Org, plan: &Plan, deleted: bool) -> Vec<Arc<Row>> {
-    let wanted = |row: &&Arc<Row>| {
-        (deleted || !row.is_deleted()) && plan.condition.as_ref().is_none_or(|c| meets(org, row, c))
-    };
-    let mut rows: Vec<Arc<Row>> = match plan.condition.as_ref().and_then(|c| candidates(org, plan.sobject, c, deleted)) {
-        Some(found) => found.into_iter().filter_map(|r| org.row(r)).filter(wanted).cloned().collect(),
+    let wanted =
+        |row: &&Arc<Row>| (deleted || !row.is_deleted()) && plan.condition.as_ref().is_none_or(|c| meets(org, row, c));
+    let mut rows: Vec<Arc<Row>> = match plan
+        .condition
+        .as_ref()
+        .and_then(|c| candidates(org, plan.sobject, c, deleted))
+    {
+        Some(found) => found
+            .into_iter()
+            .filter_map(|r| org.row(r))
+            .filter(wanted)
+            .cloned()
+            .collect(),
         None => org.table(plan.sobject).rows().filter(wanted).cloned().collect(),
     };
     if !plan.order.is_empty() {
@@ -53,8 +61,17 @@ fn order(org: &Org, plan: &Plan, a: &Row, b: &Row) -> Ordering {
 fn candidates(org: &Org, sobject: usize, condition: &BoundCondition, deleted: bool) -> Option<Vec<RecordRef>> {
     let (path, values): (&BoundPath, &[Cell]) = match condition {
         BoundCondition::And(parts) => return parts.iter().find_map(|p| candidates(org, sobject, p, deleted)),
-        BoundCondition::Compare { path, operator: Operator::Equal, value } => (path, std::slice::from_ref(value)),
-        BoundCondition::In { path, values, negated: false, .. } => (path, values),
+        BoundCondition::Compare {
+            path,
+            operator: Operator::Equal,
+            value,
+        } => (path, std::slice::from_ref(value)),
+        BoundCondition::In {
+            path,
+            values,
+            negated: false,
+            ..
+        } => (path, values),
         _ => return None,
     };
     if !path.hops.is_empty() || values.iter().any(Cell::is_null) {
@@ -62,7 +79,10 @@ fn candidates(org: &Org, sobject: usize, condition: &BoundCondition, deleted: bo
     }
     let texts = values.iter().filter_map(Cell::as_text);
     let mut found: Vec<RecordRef> = if path.field == column::ID {
-        texts.filter_map(|id| org.locate(id)).filter(|r| r.sobject == sobject).collect()
+        texts
+            .filter_map(|id| org.locate(id))
+            .filter(|r| r.sobject == sobject)
+            .collect()
     } else {
         // The indexes know live rows only.
         if deleted {

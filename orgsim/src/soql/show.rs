@@ -26,7 +26,10 @@ fn write_shown(out: &mut String, org: &Org, sobject: usize, row: &Row, shown: &[
             Shown::Parent { field, sobject, shown } => {
                 write_string(out, object.fields[*field].relationship.as_deref().unwrap_or_default());
                 out.push(':');
-                let parent = row.cells[*field].as_text().and_then(|id| org.locate(id)).and_then(|r| org.row(r));
+                let parent = row.cells[*field]
+                    .as_text()
+                    .and_then(|id| org.locate(id))
+                    .and_then(|r| org.row(r));
                 match parent {
                     Some(parent) => write_shown(out, org, *sobject, parent, shown, base),
                     None => out.push_str("null"),
@@ -49,11 +52,19 @@ pub(crate) fn write_aggregates(out: &mut String, org: &Org, plan: &Plan, rows: &
     out.push('}');
 }
 
-#[expect(clippy::cast_precision_loss, reason = "the platform's numbers are doubles (contract 7.3)")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the platform's numbers are doubles (contract 7.3)"
+)]
 fn reduce(org: &Org, aggregate: &Aggregate, rows: &[std::sync::Arc<Row>]) -> Cell {
-    let values = rows.iter().map(|row| value(org, row, &aggregate.path)).filter(|cell| !cell.is_null());
+    let values = rows
+        .iter()
+        .map(|row| value(org, row, &aggregate.path))
+        .filter(|cell| !cell.is_null());
     let best = |want: Ordering| {
-        let best = values.clone().reduce(|best, cell| if cell.compare(best) == Some(want) { cell } else { best });
+        let best = values
+            .clone()
+            .reduce(|best, cell| if cell.compare(best) == Some(want) { cell } else { best });
         best.cloned().unwrap_or_default()
     };
     match aggregate.function {
@@ -66,7 +77,11 @@ fn reduce(org: &Org, aggregate: &Aggregate, rows: &[std::sync::Arc<Row>]) -> Cel
                 return Cell::Null;
             }
             let sum: f64 = numbers.iter().sum();
-            Cell::Number(if aggregate.function == Function::Sum { sum } else { sum / numbers.len() as f64 })
+            Cell::Number(if aggregate.function == Function::Sum {
+                sum
+            } else {
+                sum / numbers.len() as f64
+            })
         }
     }
 }
