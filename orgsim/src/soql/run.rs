@@ -74,7 +74,7 @@ fn candidates(org: &Org, sobject: usize, condition: &BoundCondition, deleted: bo
         } => (path, values),
         _ => return None,
     };
-    if !path.hops.is_empty() || values.iter().any(Cell::is_null) {
+    if !path.hops.is_empty() || !values.iter().all(|v| matches!(v, Cell::Text(_))) {
         return None;
     }
     let texts = values.iter().filter_map(Cell::as_text);

@@ -62,7 +62,7 @@ async fn fields_are_as_recorded() {
             ),
             "{sobject}.{field}"
         );
-        assert_eq!(field.as_object().unwrap().len(), 58, "R cci: keys of a field");
+        assert_eq!(field.as_object().unwrap().len(), 57, "R cci: keys of a field");
     }
     let contact = server.get("/sobjects/Contact/describe").await.body;
     let key = contact["fields"]

@@ -49,6 +49,7 @@ async fn conditions() {
         ("Tandem_Seq__c = null", vec!["cid_x"]),
         ("Tandem_Seq__c != null AND Tandem_Seq__c <= 1", vec!["ann"]),
         ("Tandem_Seq__c IN (2, 3)", vec!["Bob"]),
+        ("Tandem_Seq__c = 2", vec!["Bob"]),
         ("Tandem_Seq__c NOT IN (2, 3)", vec!["ann", "cid_x"]),
         ("Account.Name = 'acme'", vec!["ann", "cid_x"]),
         ("Account.Owner.IsActive = true AND NOT (Birthdate = null)", vec!["ann"]),

@@ -188,7 +188,7 @@ async fn values_that_are_refused() {
         (
             "Account",
             json!({"Tandem_Key__c": "a", "attributes": {"type": "Account"}}),
-            "INVALID_FIELD",
+            "JSON_PARSER_ERROR",
             false,
         ),
     ] {
