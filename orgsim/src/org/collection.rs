@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::error::{RowError, code};
-use super::input::{Json, Member};
+use super::input::Json;
 use super::key::NO_ATTRIBUTES;
 use super::organisation::{Caller, Org, RecordRef};
 use super::transaction::Transaction;
@@ -263,7 +263,7 @@ fn attempt(
             })?;
             let target = tx.org.record(sobject, id)?;
             lock(batch, place, tx.org, Some(target))?;
-            tx.update(target, &without(record.members(), "Id"))
+            tx.update_but(target, record.members(), Some("Id"))
                 .map(|()| (target, false))
         }
         Verb::Upsert {
@@ -280,7 +280,7 @@ fn attempt(
                 .as_text()
                 .and_then(|k| tx.org.find(sobject, field, k).first().copied());
             lock(batch, place, tx.org, found)?;
-            let done = tx.upsert(sobject, field, &key, &without(record.members(), &name), false)?;
+            let done = tx.upsert(sobject, field, &key, record.members(), false)?;
             Ok((done.record, done.created))
         }
     }
@@ -292,14 +292,6 @@ fn has_nested(record: &Json<'_>) -> bool {
         .members()
         .iter()
         .any(|(name, value)| name != "attributes" && matches!(value, Json::Object(_)))
-}
-
-fn without<'b>(members: &[Member<'b>], name: &str) -> Vec<Member<'b>> {
-    members
-        .iter()
-        .filter(|(n, _)| !n.eq_ignore_ascii_case(name))
-        .cloned()
-        .collect()
 }
 
 /// Where an id of any object points, as a deletion names it.

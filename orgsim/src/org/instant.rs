@@ -1,25 +1,54 @@
 //! Dates and times as the REST API writes and reads them (contract 7.2): whole seconds, UTC, `+0000` without a colon.
 
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::Offset;
 
 /// `2022-03-17T16:21:26.000+0000`.
 #[must_use]
 pub fn format_instant(epoch_seconds: i64) -> String {
-    let Ok(at) = Timestamp::from_second(epoch_seconds) else {
-        return String::new();
+    let (days, second) = (epoch_seconds.div_euclid(86_400), epoch_seconds.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    let mut out = String::with_capacity(28);
+    push_digits(&mut out, year, 4);
+    for (sign, value) in [
+        ('-', month),
+        ('-', day),
+        ('T', second / 3_600),
+        (':', second / 60 % 60),
+        (':', second % 60),
+    ] {
+        out.push(sign);
+        push_digits(&mut out, value, 2);
+    }
+    out.push_str(".000+0000");
+    out
+}
+
+/// Year, month and day of a day since 1970, by eras of 400 years: written out as each row shows several stamps.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let since_march_0000 = days + 719_468;
+    let (era, day_of_era) = (
+        since_march_0000.div_euclid(146_097),
+        since_march_0000.rem_euclid(146_097),
+    );
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
     };
-    let at = at.to_zoned(TimeZone::UTC).datetime();
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.000+0000",
-        at.year(),
-        at.month(),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn push_digits(out: &mut String, value: i64, width: u32) {
+    for place in (0..width).rev() {
+        let digit = u8::try_from(value / 10i64.pow(place) % 10).unwrap_or(0);
+        out.push(char::from(b'0' + digit));
+    }
 }
 
 /// `2010-01-01`.

@@ -92,11 +92,10 @@ fn address_is_empty(row: &Row, parts: &[Option<usize>; 8]) -> bool {
 /// A row's fields for the bus. A field is left out when it is null here and in `other`, the row's other version.
 pub(super) fn fields_of(sobject: &Sobject, row: &Row, other: Option<&Row>) -> Fields {
     let mut fields: Map<String, Value> = sobject
-        .fields
+        .name_order
         .iter()
-        .enumerate()
-        .filter(|(i, _)| !row.cells[*i].is_null() || other.is_some_and(|o| !o.cells[*i].is_null()))
-        .map(|(i, field)| (field.name.to_string(), value_of(&row.cells[i])))
+        .filter(|i| !row.cells[**i].is_null() || other.is_some_and(|o| !o.cells[**i].is_null()))
+        .map(|i| (sobject.fields[*i].name.to_string(), value_of(&row.cells[*i])))
         .collect();
     for (place, parts) in &sobject.addresses {
         if !address_is_empty(row, parts) {

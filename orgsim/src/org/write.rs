@@ -31,7 +31,7 @@ impl Transaction<'_> {
         let schema = std::sync::Arc::clone(&self.org.schema);
         let object = &schema.sobjects[sobject];
         writable(object)?;
-        let assigned = self.assign(object, members, true)?;
+        let assigned = self.assign(object, members, true, None)?;
         let missing: Vec<_> = object
             .fields
             .iter()
@@ -65,6 +65,16 @@ impl Transaction<'_> {
     /// # Errors
     /// The platform's refusal of the row, the fence's too; nothing is written then.
     pub fn update(&mut self, record: RecordRef, members: &[Member<'_>]) -> Result<(), RowError> {
+        self.update_but(record, members, None)
+    }
+
+    /// As [`Self::update`], without the member that names the row.
+    pub(super) fn update_but(
+        &mut self,
+        record: RecordRef,
+        members: &[Member<'_>],
+        skip: Option<&str>,
+    ) -> Result<(), RowError> {
         let schema = std::sync::Arc::clone(&self.org.schema);
         let object = &schema.sobjects[record.sobject];
         writable(object)?;
@@ -72,7 +82,7 @@ impl Transaction<'_> {
         if before.is_deleted() {
             return Err(RowError::deleted());
         }
-        let assigned = self.assign(object, members, false)?;
+        let assigned = self.assign(object, members, false, skip)?;
         let emptied: Vec<_> = assigned
             .iter()
             .filter(|(place, cell)| cell.is_null() && !object.fields[*place].nillable)
@@ -119,22 +129,24 @@ impl Transaction<'_> {
         if field == column::ID && !text.is_empty() {
             let record = self.org.record(sobject, &text)?;
             return self
-                .update(record, members)
+                .update_but(record, members, Some(&name))
                 .map(|()| Upserted { record, created: false });
         }
         match self.org.find(sobject, field, &text).as_slice() {
             [] if update_only => Err(RowError::not_found()),
             [] => {
-                let mut all = members.to_vec();
-                if field != column::ID && !all.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name)) {
+                let named = members.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name));
+                let mut all = Vec::new();
+                if field != column::ID && !named {
+                    all.extend(members.iter().cloned());
                     all.push((name.to_string().into(), key.clone()));
                 }
-                self.create(sobject, &all)
+                self.create(sobject, if all.is_empty() { members } else { &all })
                     .map(|record| Upserted { record, created: true })
             }
             [one] => {
                 let record = *one;
-                self.update(record, members)
+                self.update_but(record, members, Some(&name))
                     .map(|()| Upserted { record, created: false })
             }
             many => {
@@ -149,11 +161,17 @@ impl Transaction<'_> {
     }
 
     /// The stored values of what a request names; a later member of the same field wins.
-    fn assign(&self, object: &Sobject, members: &[Member<'_>], creating: bool) -> Result<Assigned, RowError> {
+    fn assign(
+        &self,
+        object: &Sobject,
+        members: &[Member<'_>],
+        creating: bool,
+        skip: Option<&str>,
+    ) -> Result<Assigned, RowError> {
         let mut assigned: Assigned = Vec::with_capacity(members.len());
         let mut refused = Vec::new();
         for (name, value) in members {
-            if name == "attributes" {
+            if name == "attributes" || skip.is_some_and(|s| name.eq_ignore_ascii_case(s)) {
                 continue;
             }
             let (place, cell) = match (object.field(name), value) {

@@ -36,6 +36,8 @@ pub struct Sobject {
     pub fields: Vec<Field>,
     /// Places in `fields` in describe order.
     pub describe_order: Vec<usize>,
+    /// Places in `fields` in the order of their names: maps are built fastest so.
+    pub name_order: Vec<usize>,
     /// Key and sequence field of the fence, when the object has both.
     pub fence: Option<(usize, usize)>,
     /// Whether the name is made of first and last name.
@@ -116,6 +118,8 @@ impl Sobject {
             .enumerate()
             .map(|(i, f)| (f.name.to_ascii_lowercase(), i))
             .collect();
+        let mut name_order: Vec<usize> = (0..fields.len()).collect();
+        name_order.sort_by(|a, b| fields[*a].name.cmp(&fields[*b].name));
         let by_relationship = fields
             .iter()
             .enumerate()
@@ -129,6 +133,7 @@ impl Sobject {
             writable,
             fields,
             describe_order,
+            name_order,
             fence: None,
             person: None,
             addresses: Vec::new(),

@@ -51,7 +51,13 @@ async fn packed_and_chunked_bodies() {
     // The usual client unpacks and hides the header.
     let plain = reqwest::Client::builder().no_gzip().build().unwrap();
     let url = format!("{}{V}/sobjects/Account/describe", server.simulator.http_url());
-    let raw = plain.get(url).bearer_auth(server.token()).header("accept-encoding", "gzip").send().await.unwrap();
+    let raw = plain
+        .get(url)
+        .bearer_auth(server.token())
+        .header("accept-encoding", "gzip")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(raw.headers()["content-encoding"], "gzip");
     assert_eq!(raw.bytes().await.unwrap()[..2], [0x1f, 0x8b]);
     let long = server.get(&format!("/query?q={}", "x".repeat(16_400))).await;
