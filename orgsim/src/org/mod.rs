@@ -31,3 +31,6 @@ pub use seed::Stream;
 pub use table::{Row, Table};
 pub use transaction::Transaction;
 pub use write::Upserted;
+
+#[cfg(test)]
+mod tests;
