@@ -56,32 +56,23 @@ pub enum ChangeKind {
     Undelete,
 }
 
-/// Where committed transactions go: the event bus.
+/// Where an org hands its commits to.
 pub trait CommitSink: Send + Sync {
-    /// Takes one committed transaction. Called in commit order, under the org's lock: must be cheap and must not block.
+    /// Takes one committed transaction; called in commit order within an org, and returns at once.
     fn publish(&self, commit: Commit);
-    /// Disturbs the delivery of an org's events, until the next call replaces it.
+    /// Replaces how the events of one org are disturbed from now on.
     fn disturb(&self, org_id: &str, disturbance: Disturbance);
 }
 
-/// How the delivery of an org's events is disturbed.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// A fault of an org's event bus, for tests. The default disturbs nothing.
+#[derive(Debug, Clone, Default)]
 pub struct Disturbance {
-    /// Share of events that are lost for ever, 0–100.
+    /// Share of events that are lost as if they had never been persisted, 0–100.
     pub drop_percent: f64,
-    /// How long each event waits before it is delivered, in milliseconds.
+    /// How long an event waits before subscribers can see it, milliseconds.
     pub delay_ms: u64,
-    /// Whether changes are told as header-only gap events.
+    /// The next change becomes a `GAP_…` event (once).
     pub gap: bool,
-    /// Events up to and with this replay id are no longer retained.
+    /// Replay ids below this one are no longer valid, and their events are gone.
     pub expire_replay_before: Option<Vec<u8>>,
-}
-
-/// Drops everything: an org that nobody listens to.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct NoBus;
-
-impl CommitSink for NoBus {
-    fn publish(&self, _commit: Commit) {}
-    fn disturb(&self, _org_id: &str, _disturbance: Disturbance) {}
 }

@@ -1,4 +1,4 @@
-//! What the event bus asks of the orgs: who may listen, and what the objects look like.
+//! What the event bus asks of the orgs: who may listen, and how an object looks.
 
 /// What the event bus asks of the orgs.
 pub trait Directory: Send + Sync {
@@ -10,24 +10,24 @@ pub trait Directory: Send + Sync {
     fn captured(&self, org_id: &str) -> Vec<String>;
 }
 
-/// One sObject as its change-event schema needs it; fields in describe order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One object as its change-event schema needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EntitySchema {
     /// sObject API name, e.g. `Contact`.
     pub name: String,
-    /// Fields in describe order.
+    /// In describe order.
     pub fields: Vec<EntityField>,
 }
 
-/// One field of an sObject as its change-event schema needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One field of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EntityField {
-    /// API name, e.g. `MailingCity`.
+    /// API name.
     pub name: String,
-    /// The describe's `type`: string, picklist, reference, double, …
+    /// Type as describe names it: `string`, `picklist`, `reference`, `double`, …
     pub sf_type: String,
-    /// 15-character id of the custom field (`00N…`), or None for a standard field.
+    /// 15-character id (`00N…`) of a custom field.
     pub custom_field_id: Option<String>,
-    /// The describe's `compoundFieldName`: the compound field that this one is a part of, e.g. `MailingAddress`, `Name`.
+    /// `compoundFieldName`, e.g. `MailingAddress` or `Name`.
     pub compound: Option<String>,
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::commit::{CommitSink, NoBus};
+use crate::commit::{Commit, CommitSink, Disturbance};
 use crate::directory::Directory;
 use crate::world::World;
 use crate::{admin, http};
@@ -189,4 +189,12 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
+}
+
+/// Nobody listens.
+struct NoBus;
+
+impl CommitSink for NoBus {
+    fn publish(&self, _commit: Commit) {}
+    fn disturb(&self, _org_id: &str, _disturbance: Disturbance) {}
 }
