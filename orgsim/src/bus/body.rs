@@ -79,7 +79,7 @@ impl Body {
             // Every update moves this date, also when two of them fall in the same second.
             Carries::Changed if change.differs || field.name == "LastModifiedDate" => {
                 self.changed.add(position);
-                if change.new.is_none() {
+                if change.differs && change.new.is_none() {
                     self.nulled.add(position);
                 }
                 match change.as_diff(kind) {
