@@ -125,6 +125,7 @@ impl Client {
             responses,
             client: self.clone(),
             readers: HashMap::new(),
+            unread: VecDeque::new(),
         }
     }
 
