@@ -19,23 +19,23 @@ use crate::orgs::{ORG, TOKEN};
 use crate::reader::{Reader, Told};
 
 /// No answer of a local bus takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A served bus; stops when dropped.
-pub struct Served {
-    pub bus: Arc<Bus>,
-    pub plain: String,
-    pub tls: String,
+pub(crate) struct Served {
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) plain: String,
+    pub(crate) tls: String,
     stop: Option<oneshot::Sender<()>>,
-    pub server: JoinHandle<()>,
+    pub(crate) server: JoinHandle<()>,
 }
 
 impl Served {
-    pub fn new(directory: Arc<dyn Directory>) -> Self {
+    pub(crate) fn new(directory: Arc<dyn Directory>) -> Self {
         Self::with(directory, BusOptions::default())
     }
 
-    pub fn with(directory: Arc<dyn Directory>, options: BusOptions) -> Self {
+    pub(crate) fn with(directory: Arc<dyn Directory>, options: BusOptions) -> Self {
         let bus = Bus::with_options(directory, 7, options);
         let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (plain, tls) = (listen(), listen());
@@ -58,11 +58,11 @@ impl Served {
         }
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::new(
             Endpoint::from_shared(self.plain.clone())
                 .unwrap()
@@ -72,7 +72,7 @@ impl Served {
         )
     }
 
-    pub async fn tls_client(&self) -> Client {
+    pub(crate) async fn tls_client(&self) -> Client {
         let certificate = Certificate::from_pem(self.bus.certificate().unwrap().certificate_pem());
         let tls = ClientTlsConfig::new()
             .ca_certificate(certificate)
@@ -87,8 +87,8 @@ impl Served {
 
 /// Calls with the metadata of the fake org.
 #[derive(Clone)]
-pub struct Client {
-    pub stub: PubSubClient<Channel>,
+pub(crate) struct Client {
+    pub(crate) stub: PubSubClient<Channel>,
 }
 
 impl Client {
@@ -98,7 +98,7 @@ impl Client {
         }
     }
 
-    pub async fn subscribe(&mut self, topic: &str, preset: ReplayPreset, replay: &[u8], requested: i32) -> Call {
+    pub(crate) async fn subscribe(&mut self, topic: &str, preset: ReplayPreset, replay: &[u8], requested: i32) -> Call {
         let call = self.open().await;
         let request = FetchRequest {
             topic_name: topic.to_owned(),
@@ -112,7 +112,7 @@ impl Client {
     }
 
     /// A Subscribe call without any request yet.
-    pub async fn open(&mut self) -> Call {
+    pub(crate) async fn open(&mut self) -> Call {
         let (requests, stream) = mpsc::channel(16);
         let responses = self
             .stub
@@ -129,7 +129,7 @@ impl Client {
         }
     }
 
-    pub async fn schema(&mut self, id: &str) -> String {
+    pub(crate) async fn schema(&mut self, id: &str) -> String {
         let request = SchemaRequest {
             schema_id: id.to_owned(),
         };
@@ -143,7 +143,7 @@ impl Client {
 }
 
 /// A request with valid metadata.
-pub fn signed<T>(message: T) -> Request<T> {
+pub(crate) fn signed<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();
     metadata.insert("accesstoken", TOKEN.parse().unwrap());
@@ -153,9 +153,9 @@ pub fn signed<T>(message: T) -> Request<T> {
 }
 
 /// An open Subscribe call.
-pub struct Call {
-    pub requests: Option<mpsc::Sender<FetchRequest>>,
-    pub responses: Streaming<FetchResponse>,
+pub(crate) struct Call {
+    pub(crate) requests: Option<mpsc::Sender<FetchRequest>>,
+    pub(crate) responses: Streaming<FetchResponse>,
     client: Client,
     readers: HashMap<String, Reader>,
     /// Events that came with the ones asked for.
@@ -163,7 +163,7 @@ pub struct Call {
 }
 
 impl Call {
-    pub async fn more(&self, requested: i32) {
+    pub(crate) async fn more(&self, requested: i32) {
         let request = FetchRequest {
             num_requested: requested,
             ..FetchRequest::default()
@@ -172,14 +172,14 @@ impl Call {
     }
 
     /// The next response, the end (None), or the error of the call.
-    pub async fn next(&mut self) -> Result<Option<FetchResponse>, Status> {
+    pub(crate) async fn next(&mut self) -> Result<Option<FetchResponse>, Status> {
         tokio::time::timeout(PATIENCE, self.responses.message())
             .await
             .expect("the bus says nothing")
     }
 
     /// The error that the call ends with.
-    pub async fn error(&mut self) -> Status {
+    pub(crate) async fn error(&mut self) -> Status {
         loop {
             match self.next().await {
                 Ok(Some(_)) => {}
@@ -190,7 +190,7 @@ impl Call {
     }
 
     /// The next `count` events, decoded, however many responses they come in.
-    pub async fn events(&mut self, count: usize) -> Vec<Told> {
+    pub(crate) async fn events(&mut self, count: usize) -> Vec<Told> {
         while self.unread.len() < count {
             let response = self.next().await.unwrap().expect("the call ended");
             for event in response.events {
@@ -209,7 +209,7 @@ impl Call {
 }
 
 /// The code that Salesforce puts in the trailers, without its common prefix.
-pub fn error_code(status: &Status) -> Option<&str> {
+pub(crate) fn error_code(status: &Status) -> Option<&str> {
     let code = status.metadata().get("error-code")?.to_str().unwrap();
     Some(
         code.strip_prefix("sfdc.platform.eventbus.grpc.")

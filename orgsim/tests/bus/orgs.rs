@@ -6,18 +6,18 @@ use orgsim::commit::{ChangeKind, Commit, Fields, RowChange};
 use orgsim::directory::{Directory, EntityField, EntitySchema};
 use serde_json::{Value, json};
 
-pub const ORG: &str = "00D000000000001AAA";
-pub const TOKEN: &str = "00D000000000001!token";
+pub(crate) const ORG: &str = "00D000000000001AAA";
+pub(crate) const TOKEN: &str = "00D000000000001!token";
 /// 2024-04-26T22:21:42Z, the commit time of the guide's examples.
-pub const COMMIT_MS: i64 = 1_714_170_102_000;
+pub(crate) const COMMIT_MS: i64 = 1_714_170_102_000;
 
 /// One org with Contact, Account and Visit__c, all captured, and Task, which is not.
-pub struct Orgs {
-    pub entities: Mutex<Vec<EntitySchema>>,
+pub(crate) struct Orgs {
+    pub(crate) entities: Mutex<Vec<EntitySchema>>,
 }
 
 impl Orgs {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             entities: Mutex::new(vec![contact(), account(), visit(), task()]),
         })
@@ -54,7 +54,7 @@ fn copy(field: &EntityField) -> EntityField {
 }
 
 /// `name type [compound]`, one a line; custom fields get an id.
-pub fn entity(name: &str, lines: &str) -> EntitySchema {
+pub(crate) fn entity(name: &str, lines: &str) -> EntitySchema {
     let fields = lines
         .lines()
         .filter(|line| !line.trim().is_empty())
@@ -77,7 +77,7 @@ pub fn entity(name: &str, lines: &str) -> EntitySchema {
 }
 
 /// A describe's order: parts before their compound field.
-pub fn contact() -> EntitySchema {
+pub(crate) fn contact() -> EntitySchema {
     entity(
         "Contact",
         "Id id
@@ -116,7 +116,7 @@ pub fn contact() -> EntitySchema {
     )
 }
 
-pub fn account() -> EntitySchema {
+pub(crate) fn account() -> EntitySchema {
     entity(
         "Account",
         "Id id
@@ -136,7 +136,7 @@ pub fn account() -> EntitySchema {
     )
 }
 
-pub fn visit() -> EntitySchema {
+pub(crate) fn visit() -> EntitySchema {
     entity(
         "Visit__c",
         "Id id
@@ -157,7 +157,7 @@ fn task() -> EntitySchema {
     entity("Task", "Id id\nSubject string")
 }
 
-pub fn fields(value: Value) -> Fields {
+pub(crate) fn fields(value: Value) -> Fields {
     match value {
         Value::Object(fields) => fields,
         other => panic!("not an object: {other}"),
@@ -165,7 +165,7 @@ pub fn fields(value: Value) -> Fields {
 }
 
 /// A commit of these changes with number `number`.
-pub fn commit(number: i64, changes: Vec<RowChange>) -> Commit {
+pub(crate) fn commit(number: i64, changes: Vec<RowChange>) -> Commit {
     Commit {
         org_id: ORG.to_owned(),
         transaction_key: format!("00065380-d1a9-a64a-9341-{number:012x}"),
@@ -177,7 +177,7 @@ pub fn commit(number: i64, changes: Vec<RowChange>) -> Commit {
     }
 }
 
-pub fn change(entity: &str, id: &str, kind: ChangeKind, before: Value, after: Value) -> RowChange {
+pub(crate) fn change(entity: &str, id: &str, kind: ChangeKind, before: Value, after: Value) -> RowChange {
     RowChange {
         entity: entity.to_owned(),
         id: id.to_owned(),
@@ -188,12 +188,12 @@ pub fn change(entity: &str, id: &str, kind: ChangeKind, before: Value, after: Va
 }
 
 /// The `number`-th contact comes into being.
-pub fn created(number: u32) -> RowChange {
+pub(crate) fn created(number: u32) -> RowChange {
     let row = json!({"Id": id(number), "LastName": format!("Person {number}"), "Tandem_Key__c": format!("k{number}")});
     change("Contact", &id(number), ChangeKind::Create, json!({}), row)
 }
 
 /// 18-character id of the `number`-th contact.
-pub fn id(number: u32) -> String {
+pub(crate) fn id(number: u32) -> String {
     format!("003{number:012}AAA")
 }

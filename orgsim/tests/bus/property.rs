@@ -164,7 +164,7 @@ fn expect(entity: String, kind: ChangeKind, rows: Vec<Drawn>) -> Case {
 
 fn check(case: &Case, told: &Told) {
     assert_eq!(told.entity, case.change.entity);
-    assert_eq!(told.records, [case.change.id.clone()]);
+    assert_eq!(told.records, std::slice::from_ref(&case.change.id));
     assert_eq!(told.body, case.body, "{case:?}");
     assert_eq!(told.changed, case.changed, "{case:?}");
     assert_eq!(told.nulled, case.nulled, "{case:?}");

@@ -8,40 +8,40 @@ use serde_json::{Value, json};
 
 /// What an event told.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
-    pub entity: String,
-    pub records: Vec<String>,
-    pub kind: String,
-    pub origin: String,
-    pub transaction: String,
-    pub sequence: i32,
-    pub commit_ms: i64,
-    pub commit_number: i64,
-    pub user: String,
+pub(crate) struct Told {
+    pub(crate) entity: String,
+    pub(crate) records: Vec<String>,
+    pub(crate) kind: String,
+    pub(crate) origin: String,
+    pub(crate) transaction: String,
+    pub(crate) sequence: i32,
+    pub(crate) commit_ms: i64,
+    pub(crate) commit_number: i64,
+    pub(crate) user: String,
     /// Values that are not null, by path (`Email`, `MailingAddress.City`).
-    pub body: BTreeMap<String, Value>,
-    pub changed: BTreeSet<String>,
-    pub nulled: BTreeSet<String>,
-    pub diff: BTreeSet<String>,
-    pub replay: Vec<u8>,
-    pub event_id: String,
+    pub(crate) body: BTreeMap<String, Value>,
+    pub(crate) changed: BTreeSet<String>,
+    pub(crate) nulled: BTreeSet<String>,
+    pub(crate) diff: BTreeSet<String>,
+    pub(crate) replay: Vec<u8>,
+    pub(crate) event_id: String,
 }
 
 impl Told {
-    pub fn replay_number(&self) -> u64 {
+    pub(crate) fn replay_number(&self) -> u64 {
         u64::from_be_bytes(*self.replay.first_chunk().unwrap())
     }
 }
 
 /// A reader for one schema.
-pub struct Reader {
+pub(crate) struct Reader {
     schema: apache_avro::Schema,
     /// Field names by position, and child names of record fields.
     names: Vec<(String, Vec<String>)>,
 }
 
 impl Reader {
-    pub fn new(json: &str) -> Self {
+    pub(crate) fn new(json: &str) -> Self {
         let tree: Value = serde_json::from_str(json).unwrap();
         let mut records = BTreeMap::new();
         let names = tree["fields"].as_array().unwrap().iter().map(|field| {
@@ -54,7 +54,7 @@ impl Reader {
         }
     }
 
-    pub fn read(&self, payload: &[u8], replay: Vec<u8>, event_id: String) -> Told {
+    pub(crate) fn read(&self, payload: &[u8], replay: Vec<u8>, event_id: String) -> Told {
         let mut rest = payload;
         let reader = GenericDatumReader::builder(&self.schema).build().unwrap();
         let Avro::Record(fields) = reader.read_value(&mut rest).unwrap() else {

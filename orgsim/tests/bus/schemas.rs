@@ -29,6 +29,9 @@ async fn schema(served: &Served, topic: &str) -> (String, String, String) {
     (id, info.schema_json.clone(), info.rpc_id)
 }
 
+/// A field's name, Avro type and doc.
+type FieldFact = (&'static str, &'static str, &'static str);
+
 fn field<'a>(schema: &'a Value, name: &str) -> &'a Value {
     schema["fields"]
         .as_array()
@@ -105,7 +108,7 @@ async fn the_header_is_first_and_has_the_live_types() {
 async fn fields_have_the_live_types_and_docs() {
     let served = Served::new(Orgs::new());
     let text = r#"["null","string"]"#;
-    let tables: [(&str, &[(&str, &str, &str)]); 3] = [
+    let tables: [(&str, &[FieldFact]); 3] = [
         (
             "/data/ContactChangeEvent",
             &[
