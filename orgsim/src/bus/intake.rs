@@ -102,13 +102,7 @@ fn absorb(shared: &Shared, commit: &Commit) {
     }
     close(&org, commit, &mut events, open.take());
     events.extend(overflowed.into_iter().map(|schema| Event::overflow(schema, commit)));
-    org.append(
-        commit.commit_ms,
-        commit.changes.len(),
-        events,
-        key_changes,
-        &shared.chance,
-    );
+    org.append(commit.commit_ms, commit.changes.len(), events, key_changes);
 }
 
 fn close(org: &OrgLog, commit: &Commit, events: &mut Vec<Event>, merged: Option<Merged>) {

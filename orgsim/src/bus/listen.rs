@@ -16,6 +16,9 @@ use crate::wire::pub_sub_server::PubSubServer;
 /// Names that the self-signed certificate is good for.
 const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
+/// Streams of one connection (Pub/Sub API guide, "Allocations").
+const STREAMS: u32 = 1_000;
+
 /// How long open calls may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -55,7 +58,8 @@ impl SelfSigned {
     }
 }
 
-/// Serves `bus` on both listeners until `stop` is done; then open streams end with `UNAVAILABLE`.
+/// Serves `bus` on both listeners until `stop` is done; then open streams end with
+/// `service.unavailable`.
 ///
 /// # Errors
 /// When a listener cannot be used, the certificate cannot be made, or gRPC fails.
@@ -92,7 +96,7 @@ pub async fn serve(
 }
 
 async fn run(
-    mut server: Server,
+    server: Server,
     service: PubSubServer<Service>,
     listener: TcpListener,
     mut closing: watch::Receiver<bool>,
@@ -106,6 +110,7 @@ async fn run(
         }
     };
     server
+        .max_concurrent_streams(STREAMS)
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, stopped)
         .await?;

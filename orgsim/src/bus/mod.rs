@@ -13,6 +13,7 @@ mod event;
 mod intake;
 mod kind;
 mod listen;
+mod look;
 mod org;
 mod random;
 mod refusal;
@@ -80,14 +81,15 @@ pub struct Bus {
 struct Shared {
     directory: Arc<dyn Directory>,
     options: BusOptions,
-    chance: Chance,
+    /// Draws the ids of calls only: what the logs draw must not depend on who calls.
+    call_ids: Chance,
     seed: u64,
     orgs: Mutex<HashMap<String, Arc<OrgLog>>>,
     jobs: SyncSender<Job>,
 }
 
 impl Bus {
-    /// A bus as live orgs have it. The same `seed` and commits give the same replay ids and drops.
+    /// A bus as live orgs have it. The same `seed` and commits give an org the same replay ids and drops.
     pub fn new(directory: Arc<dyn Directory>, seed: u64) -> Arc<Self> {
         Self::with_options(directory, seed, BusOptions::default())
     }
@@ -95,11 +97,11 @@ impl Bus {
     /// A bus that behaves as `options` say.
     pub fn with_options(directory: Arc<dyn Directory>, seed: u64, options: BusOptions) -> Arc<Self> {
         let (jobs, queue) = sync_channel(BACKLOG);
-        let chance = Chance::new(seed);
+        let call_ids = Chance::new(!seed);
         let shared = Arc::new(Shared {
             directory,
             options,
-            chance,
+            call_ids,
             seed,
             orgs: Mutex::default(),
             jobs,
@@ -124,6 +126,11 @@ impl Bus {
         self.shared.org(org_id).delivered()
     }
 
+    /// Subscribe calls of the org that are open.
+    pub fn subscribers(&self, org_id: &str) -> usize {
+        self.shared.org(org_id).subscribers()
+    }
+
     /// The certificate of the TLS listener; the same for the life of the bus.
     ///
     /// # Errors
@@ -144,17 +151,26 @@ impl Bus {
 
 impl CommitSink for Bus {
     fn publish(&self, commit: Commit) {
-        if let Err(TrySendError::Full(_)) = self.shared.jobs.try_send(Job::Commit(Box::new(commit))) {
-            tracing::error!(
-                backlog = BACKLOG,
-                "the bus cannot keep up: the events of a commit are lost"
-            );
-        }
+        self.queue(Job::Commit(Box::new(commit)));
     }
 
     fn disturb(&self, org_id: &str, disturbance: Disturbance) {
-        if let Err(TrySendError::Full(_)) = self.shared.jobs.try_send(Job::Disturb(org_id.to_owned(), disturbance)) {
-            tracing::error!(backlog = BACKLOG, "the bus cannot keep up: a disturbance is lost");
+        self.queue(Job::Disturb(org_id.to_owned(), disturbance));
+    }
+}
+
+impl Bus {
+    /// Never waits: whoever publishes may hold locks that the intake needs.
+    fn queue(&self, job: Job) {
+        match self.shared.jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                tracing::error!(
+                    backlog = BACKLOG,
+                    "the event bus cannot keep up: a commit or a fault is lost"
+                );
+            }
+            Err(TrySendError::Disconnected(_)) => tracing::error!("the event bus has stopped: no more events"),
         }
     }
 }

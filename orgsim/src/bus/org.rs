@@ -4,14 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::event::Event;
+use super::look::Cursor;
 use super::random::{self, Chance};
 use super::replay;
 use super::schema::{self, EventSchema};
-use super::topic::Topic;
 use crate::commit::Disturbance;
 use crate::directory::EntitySchema;
 
@@ -21,90 +20,51 @@ pub(crate) const RETENTION: Duration = Duration::from_hours(72);
 const SCHEMAS_KEPT: usize = 10_000;
 /// Records whose key changed after an event, kept for enriched replays. Above it, replays show the key of commit time.
 const KEY_CHANGES_KEPT: usize = 1_000_000;
-/// Events that one look at the log goes through before it lets others have the lock.
-const LOOK: usize = 10_000;
 
 /// The event log of one org.
 pub(crate) struct OrgLog {
     /// 18-character org id.
     pub(crate) id: String,
     retained: usize,
+    chance: Chance,
     state: Mutex<State>,
     changes: watch::Sender<()>,
 }
 
+/// What is behind the log's lock.
 #[derive(Default)]
-struct State {
-    events: VecDeque<Placed>,
+pub(crate) struct State {
+    pub(crate) events: VecDeque<Placed>,
     /// The newest id that was given away, to an event or to nothing.
     tip: u64,
     /// Ids up to here are no longer valid to start from.
     floor: u64,
     /// The newest id of an event that is gone.
-    purged: u64,
+    pub(crate) purged: u64,
     /// Newest commit time and when it came: together the org's clock.
     clock: Option<(i64, Instant)>,
     disturbance: Disturbance,
     schemas: HashMap<String, Arc<EventSchema>>,
     by_entity: HashMap<String, (u64, Arc<EventSchema>)>,
-    keys: HashMap<Box<str>, Option<Box<str>>>,
-    allowance: Option<u64>,
-    delivered: u64,
+    pub(crate) keys: HashMap<Box<str>, Option<Box<str>>>,
+    pub(crate) allowance: Option<u64>,
+    pub(crate) delivered: u64,
 }
 
 /// An event in the log.
-struct Placed {
-    id: u64,
+pub(crate) struct Placed {
+    pub(crate) id: u64,
     commit_ms: i64,
     /// Subscribers see it from here on.
-    visible: Instant,
-    event: Arc<Event>,
-}
-
-/// A place in the log: everything up to `id` was read, and `partly` records of the merged event after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) id: u64,
-    partly: usize,
-}
-
-impl Cursor {
-    pub(crate) fn after(id: u64) -> Self {
-        Self { id, partly: 0 }
-    }
-}
-
-/// One event ready for a subscriber.
-pub(crate) struct Delivery {
-    pub(crate) replay: u64,
-    pub(crate) schema: Arc<EventSchema>,
-    pub(crate) payload: Bytes,
-}
-
-/// What a look at the log found.
-pub(crate) enum Look {
-    /// Events, and the place after them.
-    Events(Vec<Delivery>, Cursor),
-    /// Nothing for this subscriber up to the cursor; `again` when a delayed event becomes visible.
-    Nothing { cursor: Cursor, again: Option<Instant> },
-    /// Events between the cursor and the oldest one kept are gone.
-    Lost,
-    /// The org's delivery allowance is used up.
-    Exhausted,
-}
-
-/// How much one look may bring.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Portion {
-    pub(crate) events: usize,
-    pub(crate) bytes: usize,
+    pub(crate) visible: Instant,
+    pub(crate) event: Arc<Event>,
 }
 
 impl OrgLog {
     pub(crate) fn new(id: &str, retained: usize, seed: u64) -> Self {
+        let chance = Chance::new(id.bytes().fold(seed, |sum, byte| random::mix(sum ^ u64::from(byte))));
         // Live ids are in the millions; where an org starts says nothing.
-        let base = 1_000_000
-            + random::mix(seed ^ id.bytes().fold(0, |sum, byte| random::mix(sum ^ u64::from(byte)))) % 9_000_000;
+        let base = 1_000_000 + chance.next() % 9_000_000;
         let state = State {
             tip: base,
             floor: base - 1,
@@ -114,6 +74,7 @@ impl OrgLog {
         Self {
             id: id.to_owned(),
             retained: retained.max(1),
+            chance,
             state: Mutex::new(state),
             changes: watch::Sender::new(()),
         }
@@ -124,6 +85,11 @@ impl OrgLog {
         self.changes.subscribe()
     }
 
+    /// How many Subscribe calls are open.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
     /// Adds the events of one commit of `changes` rows. Rows without event use up ids too: ids are not contiguous.
     pub(crate) fn append(
         &self,
@@ -131,7 +97,6 @@ impl OrgLog {
         changes: usize,
         events: Vec<Event>,
         key_changes: Vec<(Box<str>, Option<Box<str>>)>,
-        chance: &Chance,
     ) {
         let now = Instant::now();
         let mut state = self.lock();
@@ -148,13 +113,13 @@ impl OrgLog {
         let delay = Duration::from_millis(state.disturbance.delay_ms);
         for event in events {
             // Three of four ids follow each other directly.
-            let roll = chance.next();
+            let roll = self.chance.next();
             state.tip += if roll.is_multiple_of(4) {
                 2 + (roll >> 32) % 6
             } else {
                 1
             };
-            if chance.strikes(state.disturbance.drop_percent) {
+            if self.chance.strikes(state.disturbance.drop_percent) {
                 continue;
             }
             let id = state.tip;
@@ -254,138 +219,14 @@ impl OrgLog {
         (id > state.floor && id <= state.tip).then(|| Cursor::after(id))
     }
 
-    /// The next events of `topic` after `cursor`.
-    pub(crate) fn look(&self, topic: &Topic, mut cursor: Cursor, portion: Portion) -> Look {
-        loop {
-            match self.glance(topic, cursor, portion) {
-                Ok(look) => return look,
-                Err(further) => cursor = further,
-            }
-        }
-    }
-
-    /// Goes through at most `LOOK` events; Err is the place to go on from.
-    fn glance(&self, topic: &Topic, cursor: Cursor, portion: Portion) -> Result<Look, Cursor> {
-        let now = Instant::now();
-        let mut state = self.lock();
-        if state.allowance == Some(0) {
-            return Ok(Look::Exhausted);
-        }
-        if cursor.id < state.purged {
-            return Ok(Look::Lost);
-        }
-        let allowed = state
-            .allowance
-            .map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let most = portion.events.min(allowed);
-        let mut found = Found {
-            deliveries: Vec::new(),
-            bytes: 0,
-            cursor,
-        };
-        let first = state.events.partition_point(|placed| placed.id <= cursor.id);
-        let mut again = None;
-        let mut seen = 0;
-        for placed in state.events.range(first..) {
-            if placed.visible > now {
-                again = Some(placed.visible);
-                break;
-            }
-            if seen == LOOK {
-                break;
-            }
-            seen += 1;
-            if topic.selects(&placed.event.schema.entity)
-                && !found.take(placed, topic, &state.keys, most, portion.bytes)
-            {
-                break;
-            }
-            found.cursor = Cursor::after(placed.id);
-            if found.deliveries.len() >= most {
-                break;
-            }
-        }
-        if !found.deliveries.is_empty() {
-            let count = found.deliveries.len() as u64;
-            state.delivered += count;
-            if let Some(left) = &mut state.allowance {
-                *left = left.saturating_sub(count);
-            }
-            return Ok(Look::Events(found.deliveries, found.cursor));
-        }
-        if seen == LOOK {
-            return Err(found.cursor);
-        }
-        // All that is visible was looked at: ids given to nothing are passed too.
-        let id = found.cursor.id.max(state.visible_tip(now));
-        Ok(Look::Nothing {
-            cursor: Cursor::after(id),
-            again,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a look has gathered so far.
-struct Found {
-    deliveries: Vec<Delivery>,
-    bytes: usize,
-    cursor: Cursor,
-}
-
-impl Found {
-    /// Takes what fits of one event; false when records of it are left.
-    fn take(
-        &mut self,
-        placed: &Placed,
-        topic: &Topic,
-        keys: &HashMap<Box<str>, Option<Box<str>>>,
-        most: usize,
-        bytes: usize,
-    ) -> bool {
-        let event = &placed.event;
-        let parts = if *topic == Topic::Enriched {
-            event.records().len()
-        } else {
-            1
-        };
-        let mut part = self.cursor.partly;
-        while part < parts {
-            let payload = if *topic == Topic::Enriched {
-                let current = event
-                    .records()
-                    .get(part)
-                    .and_then(|record| keys.get(record))
-                    .map(Option::as_deref);
-                event.enriched(part, current).unwrap_or_else(|| event.payload.clone())
-            } else {
-                event.payload.clone()
-            };
-            let full = self.deliveries.len() >= most || self.bytes + payload.len() > bytes;
-            // A single event always fits.
-            if full && !self.deliveries.is_empty() {
-                self.cursor.partly = part;
-                return false;
-            }
-            self.bytes += payload.len();
-            self.deliveries.push(Delivery {
-                replay: placed.id,
-                schema: Arc::clone(&event.schema),
-                payload,
-            });
-            part += 1;
-        }
-        self.cursor.partly = 0;
-        true
     }
 }
 
 impl State {
     /// The newest id that a subscriber who saw everything visible may resume from.
-    fn visible_tip(&self, now: Instant) -> u64 {
+    pub(crate) fn visible_tip(&self, now: Instant) -> u64 {
         let visible = self.events.partition_point(|placed| placed.visible <= now);
         self.events.get(visible).map_or(self.tip, |hidden| hidden.id - 1)
     }

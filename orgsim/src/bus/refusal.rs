@@ -31,7 +31,7 @@ pub(crate) enum Refusal {
     SchemaUnknown,
     /// Not part of this simulator.
     Unsupported(&'static str),
-    /// The server stops. Text: pozil/pub-sub-api-node-client issue 64.
+    /// The server stops. Live orgs use INTERNAL and this text (pozil/pub-sub-api-node-client issue 64).
     Unavailable,
 }
 
@@ -101,7 +101,7 @@ impl Refusal {
             Self::SchemaUnknown => (Code::NotFound, None, "The schema information was not found."),
             Self::Unsupported(rpc) => return (Code::Unimplemented, None, format!("{rpc} is not simulated.")),
             Self::Unavailable => (
-                Code::Unavailable,
+                Code::Internal,
                 Some("service.unavailable"),
                 "The service is unavailable. Try again later.",
             ),

@@ -48,7 +48,7 @@ impl Service {
     }
 
     fn unsupported(&self, rpc: &'static str) -> Status {
-        Refusal::Unsupported(rpc).status(rpc, &self.shared.chance.uuid())
+        Refusal::Unsupported(rpc).status(rpc, &self.shared.call_ids.uuid())
     }
 
     fn topic_info(&self, metadata: &MetadataMap, name: String, rpc_id: &str) -> Result<TopicInfo, Refusal> {
@@ -97,7 +97,7 @@ impl PubSub for Service {
         &self,
         request: Request<Streaming<FetchRequest>>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
-        let rpc_id = self.shared.chance.uuid();
+        let rpc_id = self.shared.call_ids.uuid();
         let org = self
             .org(request.metadata())
             .map_err(|refusal| refusal.status("Subscribe", &rpc_id))?;
@@ -107,14 +107,14 @@ impl PubSub for Service {
     }
 
     async fn get_schema(&self, request: Request<SchemaRequest>) -> Result<Response<SchemaInfo>, Status> {
-        let rpc_id = self.shared.chance.uuid();
+        let rpc_id = self.shared.call_ids.uuid();
         self.schema_info(request.metadata(), &request.get_ref().schema_id, &rpc_id)
             .map(Response::new)
             .map_err(|refusal| refusal.status("GetSchema", &rpc_id))
     }
 
     async fn get_topic(&self, request: Request<TopicRequest>) -> Result<Response<TopicInfo>, Status> {
-        let rpc_id = self.shared.chance.uuid();
+        let rpc_id = self.shared.call_ids.uuid();
         let name = request.get_ref().topic_name.clone();
         self.topic_info(request.metadata(), name, &rpc_id)
             .map(Response::new)

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
 use super::event::event_id;
-use super::org::{Cursor, Delivery, Look, OrgLog, Portion};
+use super::look::{Cursor, Delivery, Look, Portion};
+use super::org::OrgLog;
 use super::refusal::Refusal;
 use super::topic::Topic;
 use super::{Shared, random, replay};

@@ -51,11 +51,11 @@ async fn delayed_events_come_late_and_in_order() {
     let served = Served::new(Orgs::new());
     let mut client = served.client().await;
     let mut call = client.subscribe(ALL, ReplayPreset::Earliest, b"", 10).await;
-    let delay = Duration::from_millis(400);
+    let delay = Duration::from_millis(1_500);
     disturb(
         &served,
         Disturbance {
-            delay_ms: 400,
+            delay_ms: 1_500,
             ..Disturbance::default()
         },
     );
