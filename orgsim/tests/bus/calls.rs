@@ -1,10 +1,11 @@
 //! Metadata, topics, errors and their trailers.
 
+use orgsim::commit::{Commit, CommitSink};
 use orgsim::wire::{FetchRequest, ManagedFetchRequest, PublishRequest, ReplayPreset, SchemaRequest, TopicRequest};
 use tonic::{Code, Request, Status};
 
 use crate::client::{Served, error_code, signed};
-use crate::orgs::{ORG, Orgs, TOKEN};
+use crate::orgs::{ORG, OTHER_ORG, OTHER_TOKEN, Orgs, TOKEN, commit, created};
 
 /// Text ends with ` rpcId: <uuid>`, the trailer `rpc-id` has the same (Pub/Sub API guide, "Handling Errors").
 fn check_rpc_id(status: &Status) {
@@ -37,6 +38,8 @@ async fn bad_metadata_is_unauthenticated() {
         .collect();
     cases.push(vec![("accesstoken", "00D000000000001!other"), full[1], full[2]]);
     cases.push(vec![full[0], full[1], ("tenantid", "00D000000000002AAA")]);
+    // A live token, but of another org.
+    cases.push(vec![full[0], full[1], ("tenantid", OTHER_ORG)]);
     for case in cases {
         let mut request = Request::new(TopicRequest {
             topic_name: "/data/ChangeEvents".into(),
@@ -203,4 +206,41 @@ async fn calls_that_are_not_simulated_say_so() {
     for status in statuses {
         assert_eq!(status.code(), Code::Unimplemented);
     }
+}
+
+/// Orgs share a server and nothing else.
+#[tokio::test]
+async fn orgs_do_not_see_each_other() {
+    let served = Served::new(Orgs::new());
+    let theirs = Commit {
+        org_id: OTHER_ORG.to_owned(),
+        ..commit(1, vec![created(1)])
+    };
+    served.bus.publish(theirs);
+    served.bus.publish(commit(2, vec![created(2)]));
+    let mut client = served.client().await;
+    let mut call = client
+        .subscribe("/data/ChangeEvents", ReplayPreset::Earliest, b"", 10)
+        .await;
+    assert_eq!(call.events(1).await[0].commit_number, 2);
+    // Their schema is not known here, and ours not there.
+    let topic = || TopicRequest {
+        topic_name: "/data/ContactChangeEvent".into(),
+    };
+    let schema_id = client
+        .stub
+        .get_topic(signed(topic()))
+        .await
+        .unwrap()
+        .into_inner()
+        .schema_id;
+    let mut request = signed(SchemaRequest { schema_id });
+    request.metadata_mut().insert("tenantid", OTHER_ORG.parse().unwrap());
+    request
+        .metadata_mut()
+        .insert("accesstoken", OTHER_TOKEN.parse().unwrap());
+    assert_eq!(
+        client.stub.get_schema(request).await.unwrap_err().code(),
+        Code::NotFound
+    );
 }

@@ -12,6 +12,7 @@ mod client;
 mod disturbed;
 mod enriched;
 mod events;
+mod flow;
 mod orgs;
 mod property;
 mod reader;

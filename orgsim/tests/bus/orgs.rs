@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 pub(crate) const ORG: &str = "00D000000000001AAA";
 pub(crate) const TOKEN: &str = "00D000000000001!token";
+pub(crate) const OTHER_ORG: &str = "00D000000000009AAA";
+pub(crate) const OTHER_TOKEN: &str = "00D000000000009!token";
 /// 2024-04-26T22:21:42Z, the commit time of the guide's examples.
 pub(crate) const COMMIT_MS: i64 = 1_714_170_102_000;
 
-/// One org with Contact, Account and Visit__c, all captured, and Task, which is not.
+/// Two orgs with Contact, Account and Visit__c, all captured, and Task, which is not.
 pub(crate) struct Orgs {
     pub(crate) entities: Mutex<Vec<EntitySchema>>,
 }
@@ -26,7 +28,10 @@ impl Orgs {
 
 impl Directory for Orgs {
     fn authorise(&self, org_id: &str, token: &str) -> Option<String> {
-        (ORG.starts_with(org_id) && org_id.len() >= 15 && token == TOKEN).then(|| ORG.to_owned())
+        [(ORG, TOKEN), (OTHER_ORG, OTHER_TOKEN)]
+            .into_iter()
+            .find(|(id, live)| id.starts_with(org_id) && org_id.len() >= 15 && token == *live)
+            .map(|(id, _)| id.to_owned())
     }
 
     fn entity(&self, _: &str, entity: &str) -> Option<EntitySchema> {
