@@ -117,6 +117,7 @@ impl Bus {
 
     /// Events of the org that may still be delivered, to all subscribers together: after `Some(n)` more, streams end
     /// with `subscription.limit.exceeded` until the allowance is set anew. None (the start) is no limit.
+    /// `org_id` has 18 characters.
     pub fn set_delivery_allowance(&self, org_id: &str, allowance: Option<u64>) {
         self.shared.org(org_id).set_allowance(allowance);
     }
