@@ -5,6 +5,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile([contract], ["proto"])?;
     tonic_prost_build::configure()
         .build_client(true)
+        .bytes(".")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Simulator::start`] opens the ports; [`org::Org`] is the org itself, without any I/O. Not affiliated with Salesforce.
 
+pub mod bus;
 pub mod commit;
 pub mod directory;
 pub mod org;
@@ -19,3 +20,14 @@ mod usage;
 mod world;
 
 pub use simulator::{Options, Simulator, StartError};
+
+/// The Pub/Sub API's messages, client and server, generated from `proto/pubsub_api.proto`.
+pub mod wire {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        reason = "generated code; the contract file documents it"
+    )]
+    tonic::include_proto!("eventbus.v1");
+}

@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::commit::{Commit, CommitSink, Disturbance};
+use crate::bus::{self, Bus};
+use crate::commit::CommitSink;
 use crate::directory::Directory;
 use crate::world::World;
 use crate::{admin, http};
@@ -74,6 +75,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A listener could not be handed to the Pub/Sub server.
+    #[error("cannot use a Pub/Sub listener: {0}")]
+    PubSub(#[from] std::io::Error),
     /// Two orgs have one name.
     #[error("the org name {0} was given twice; org names must differ")]
     TwoOrgs(String),
@@ -91,16 +95,34 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Opens the ports and serves.
+    /// Opens the ports and serves; changes of rows become change events.
     ///
     /// # Errors
     /// When a port cannot be opened or two orgs have one name.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        // The event bus is wired here: made of the directory, then served on the two Pub/Sub ports.
-        Self::start_with(options, |_directory| Arc::new(NoBus)).await
+        let (seed, mut made) = (options.seed, None);
+        let (mut simulator, plain, tls) = Self::open(options, |directory| {
+            let bus = Bus::new(directory, seed);
+            made = Some(Arc::clone(&bus));
+            bus
+        })
+        .await?;
+        if let Some(bus) = made {
+            let mut stopped = simulator.stop.subscribe();
+            let (plain, tls) = (plain.into_std()?, tls.into_std()?);
+            simulator.tasks.push(tokio::spawn(async move {
+                let stop = async move {
+                    stopped.wait_for(|s| *s).await.ok();
+                };
+                if let Err(error) = bus::serve(bus, plain, Some(tls), stop).await {
+                    tracing::error!(%error, "the Pub/Sub ports stopped");
+                }
+            }));
+        }
+        Ok(simulator)
     }
 
-    /// As [`Self::start`], with another receiver of the commits; it is given the directory of the orgs.
+    /// As [`Self::start`], with another receiver of the commits and no Pub/Sub; it is given the directory of the orgs.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -108,6 +130,14 @@ impl Simulator {
         options: Options,
         bus: impl FnOnce(Arc<dyn Directory>) -> Arc<dyn CommitSink>,
     ) -> Result<Self, StartError> {
+        Self::open(options, bus).await.map(|(simulator, ..)| simulator)
+    }
+
+    /// The simulator with its HTTP and admin port served, and the two Pub/Sub listeners.
+    async fn open(
+        options: Options,
+        bus: impl FnOnce(Arc<dyn Directory>) -> Arc<dyn CommitSink>,
+    ) -> Result<(Self, TcpListener, TcpListener), StartError> {
         for (i, name) in options.orgs.iter().enumerate() {
             if options.orgs[..i].contains(name) {
                 return Err(StartError::TwoOrgs(name.clone()));
@@ -131,7 +161,7 @@ impl Simulator {
             )),
             tokio::spawn(admin::serve(Arc::clone(&world), admin.0, stopped)),
         ];
-        Ok(Self {
+        let simulator = Self {
             world,
             http: http.1,
             pubsub: pubsub.1,
@@ -139,7 +169,8 @@ impl Simulator {
             admin: admin.1,
             stop,
             tasks,
-        })
+        };
+        Ok((simulator, pubsub.0, pubsub_tls.0))
     }
 
     /// Base URL of the HTTP port: login and instance URL of every org.
@@ -189,12 +220,4 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
-}
-
-/// Nobody listens.
-struct NoBus;
-
-impl CommitSink for NoBus {
-    fn publish(&self, _commit: Commit) {}
-    fn disturb(&self, _org_id: &str, _disturbance: Disturbance) {}
 }

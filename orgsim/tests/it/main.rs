@@ -14,4 +14,5 @@ mod oauth;
 mod queries;
 mod rows;
 mod server;
+mod stream;
 mod wire;
