@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value};
 
-/// A row's fields as the REST API would return them (API names, JSON values), without `attributes`.
+/// A row's fields as the REST API would return them (API names, JSON values), without `attributes`. A field that is null
+/// before and after the transaction is left out; one that became null is there as null.
 pub type Fields = Map<String, Value>;
 
 /// One committed transaction of one org.
@@ -53,4 +54,25 @@ pub enum ChangeKind {
     Delete,
     /// The row came back from the recycle bin.
     Undelete,
+}
+
+/// Where an org hands its commits to.
+pub trait CommitSink: Send + Sync {
+    /// Takes one committed transaction; called in commit order within an org, and returns at once.
+    fn publish(&self, commit: Commit);
+    /// Replaces how the events of one org are disturbed from now on.
+    fn disturb(&self, org_id: &str, disturbance: Disturbance);
+}
+
+/// A fault of an org's event bus, for tests. The default disturbs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Disturbance {
+    /// Share of events that are lost as if they had never been persisted, 0–100.
+    pub drop_percent: f64,
+    /// How long an event waits before subscribers can see it, milliseconds.
+    pub delay_ms: u64,
+    /// The next change becomes a `GAP_…` event (once).
+    pub gap: bool,
+    /// Replay ids below this one are no longer valid, and their events are gone.
+    pub expire_replay_before: Option<Vec<u8>>,
 }
