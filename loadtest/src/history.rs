@@ -62,7 +62,7 @@ pub struct LogCounts {
 }
 
 /// One record as both sides saw it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct RecordHistory {
     /// Index of its object in the shapes.
     pub object: usize,

@@ -43,6 +43,15 @@ impl Field {
     pub fn unique(&self) -> bool {
         matches!(self.kind, Kind::Text | Kind::Number)
     }
+
+    /// A value in normal form as the product writes it to the log.
+    pub fn to_json(&self, value: &str) -> Json {
+        match self.kind {
+            _ if value.is_empty() => Json::Null,
+            Kind::Number => serde_json::from_str(value).unwrap_or_else(|_| Json::from(value)),
+            _ => Json::from(value),
+        }
+    }
 }
 
 /// One object and its fields.
