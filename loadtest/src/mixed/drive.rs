@@ -40,20 +40,20 @@ pub struct Load {
 
 /// What struck the run.
 #[derive(Debug, Default)]
-pub struct Struck {
+pub(super) struct Struck {
     /// Kills of the engine.
-    pub engine: u64,
+    pub(super) engine: u64,
     /// Kills of Redis.
-    pub redis: u64,
+    pub(super) redis: u64,
     /// Strikes of fault rules, one map an org.
-    pub orgs: Vec<BTreeMap<String, u64>>,
+    pub(super) orgs: Vec<BTreeMap<String, u64>>,
     /// The last kill.
-    pub last_kill: Option<Instant>,
+    pub(super) last_kill: Option<Instant>,
 }
 
 impl Struck {
     /// All strikes by kind.
-    pub fn by_kind(&self) -> BTreeMap<String, u64> {
+    pub(super) fn by_kind(&self) -> BTreeMap<String, u64> {
         let mut kinds = BTreeMap::from([("engine".to_owned(), self.engine), ("redis".to_owned(), self.redis)]);
         for (kind, count) in self.orgs.iter().flatten() {
             *kinds.entry(kind.clone()).or_insert(0) += count;
@@ -62,7 +62,7 @@ impl Struck {
     }
 
     /// How often one record of a tenant may have been sent again: once a kill, once an answer that was lost.
-    pub fn retries(&self, tenant: usize) -> u64 {
+    pub(super) fn retries(&self, tenant: usize) -> u64 {
         let lost = |org: &BTreeMap<String, u64>| ["drop", "truncate"].iter().filter_map(|kind| org.get(*kind)).sum();
         self.engine + self.redis + self.orgs.get(tenant).map_or(0, lost)
     }

@@ -4,7 +4,7 @@ use super::verdict::{Findings, Promise};
 use crate::history::TenantHistory;
 
 /// The counters that say where an entry went. `compacted` is a gauge of what is folded away but not yet sent.
-pub const FATES: [&str; 7] = ["settled", "duplicate", "stale", "refused", "dead", "compacted", "trimmed"];
+pub(super) const FATES: [&str; 7] = ["settled", "duplicate", "stale", "refused", "dead", "compacted", "trimmed"];
 
 pub(super) fn tenant(tenant: &TenantHistory, findings: &mut Findings) {
     let log = &tenant.log;

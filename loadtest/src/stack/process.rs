@@ -25,7 +25,7 @@ while read -r op pid; do
     -) live="${live%% $pid *} ${live#* $pid }" ;;
   esac
 done
-for pid in $live; do kill -9 -- "-$pid" 2>/dev/null; done
+for pid in $live; do kill -9 "-$pid" 2>/dev/null; done
 "#;
 
 /// A tiny process that watches the run: when the run ends, however it ends, what it started is killed.

@@ -106,7 +106,9 @@ pub struct Orgs(Arc<HashMap<String, Mutex<Org>>>);
 
 impl Orgs {
     pub fn new(names: &[&str]) -> Self {
-        Self(Arc::new(names.iter().map(|name| ((*name).to_owned(), Mutex::default())).collect()))
+        // Ids of two orgs never meet.
+        let org = |at: usize| Mutex::new(Org { next: at as u64 * 1_000_000, ..Org::default() });
+        Self(Arc::new(names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), org(at))).collect()))
     }
 
     pub fn lock(&self, name: &str) -> MutexGuard<'_, Org> {
