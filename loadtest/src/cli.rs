@@ -59,6 +59,9 @@ pub struct Mixed {
     /// Use the programs `tandem` and `orgsim` of this folder.
     #[arg(long, conflicts_with = "build")]
     pub bin_dir: Option<PathBuf>,
+    /// Folder of the declared objects [default: config/objects of the repository]
+    #[arg(long)]
+    pub objects: Option<PathBuf>,
     /// Longest wait for both sides to be equal after edits end, in seconds [default: 300, or 60 with --sabotage]
     #[arg(long)]
     pub rest_seconds: Option<u64>,
@@ -142,13 +145,21 @@ impl Faults {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut faults = Self::default();
         for (name, value) in pairs(text)? {
-            let percent = value.trim_end_matches('%').parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent));
+            let percent = value
+                .trim_end_matches('%')
+                .parse::<f64>()
+                .ok()
+                .filter(|percent| (0.0..=100.0).contains(percent));
             let percent = percent.ok_or_else(|| format!("{value} is not a percentage of 0 to 100"))?;
             match (name, name.parse::<u16>()) {
                 ("drop", _) => faults.drop = percent,
                 ("truncate", _) => faults.truncate = percent,
                 (_, Ok(status @ 400..=599)) => faults.status.push((status, percent)),
-                (other, _) => return Err(format!("{other} is no fault: drop, truncate and a status of 400 to 599 are")),
+                (other, _) => {
+                    return Err(format!(
+                        "{other} is no fault: drop, truncate and a status of 400 to 599 are"
+                    ));
+                }
             }
         }
         Ok(faults)
@@ -162,7 +173,12 @@ impl Faults {
 
 fn pairs(text: &str) -> Result<Vec<(&str, &str)>, String> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| part.split_once('=').ok_or_else(|| format!("{part}: name=value is expected"))).collect()
+    parts
+        .map(|part| {
+            part.split_once('=')
+                .ok_or_else(|| format!("{part}: name=value is expected"))
+        })
+        .collect()
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -174,11 +190,16 @@ fn seconds(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let seconds = number.parse::<f64>().ok()? * factor;
-    (0.1..=86_400.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    (0.1..=86_400.0)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
-    let minutes = text.parse::<f64>().ok().filter(|minutes| (0.01..=100_000.0).contains(minutes));
+    let minutes = text
+        .parse::<f64>()
+        .ok()
+        .filter(|minutes| (0.01..=100_000.0).contains(minutes));
     minutes.ok_or_else(|| "minutes from 0.01 to 100000".to_owned())
 }
 
@@ -189,9 +210,19 @@ mod tests {
     #[test]
     fn kills_and_faults_are_read_and_wrong_ones_are_explained() {
         let kills = Kills::parse("engine=10s,redis=0.5m").expect("right");
-        assert_eq!((kills.engine, kills.redis), (Some(Duration::from_secs(10)), Some(Duration::from_secs(30))));
+        assert_eq!(
+            (kills.engine, kills.redis),
+            (Some(Duration::from_secs(10)), Some(Duration::from_secs(30)))
+        );
         let faults = Faults::parse("503=5%,drop=1%, truncate=0.5").expect("right");
-        assert_eq!(faults, Faults { status: vec![(503, 5.0)], drop: 1.0, truncate: 0.5 });
+        assert_eq!(
+            faults,
+            Faults {
+                status: vec![(503, 5.0)],
+                drop: 1.0,
+                truncate: 0.5
+            }
+        );
         assert!(Faults::parse("").is_ok_and(|faults| !faults.any()));
         for wrong in ["org=10s", "engine", "engine=10", "engine=0s", "engine=1h"] {
             assert!(Kills::parse(wrong).is_err(), "{wrong}");
@@ -204,7 +235,10 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_documents() {
         let Command::Mixed(mixed) = Cli::try_parse_from(["loadtest", "mixed"]).expect("defaults").command;
-        assert_eq!((mixed.tenants, mixed.minutes, mixed.changes, mixed.org_edits), (20, 5.0, 100_000, 10_000));
+        assert_eq!(
+            (mixed.tenants, mixed.minutes, mixed.changes, mixed.org_edits),
+            (20, 5.0, 100_000, 10_000)
+        );
         let sabotage = Cli::try_parse_from(["loadtest", "mixed", "--sabotage", "drop-event"]).expect("a sabotage");
         let Command::Mixed(mixed) = sabotage.command;
         assert_eq!(mixed.sabotage.map(Sabotage::name), Some("drop-event"));

@@ -145,14 +145,18 @@ impl RecordHistory {
 
     /// True when either side deleted the record at some time.
     pub fn was_deleted(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Delete | Step::Deleted))
+        self.steps
+            .iter()
+            .any(|step| matches!(step, Step::Delete | Step::Deleted))
             || self.commits.iter().any(|commit| commit.kind == CommitKind::Delete)
     }
 
     /// True when a conflict event named the field or one of its group.
     pub fn conflict_names(&self, shapes: &Shapes, field: u8) -> bool {
         self.steps.iter().any(|step| match step {
-            Step::Conflict { fields, .. } => fields.iter().any(|&named| travels_with(shapes, self.object, named, field)),
+            Step::Conflict { fields, .. } => fields
+                .iter()
+                .any(|&named| travels_with(shapes, self.object, named, field)),
             _ => false,
         })
     }
@@ -161,7 +165,10 @@ impl RecordHistory {
     pub fn rejection_names(&self, shapes: &Shapes, field: u8) -> bool {
         self.steps.iter().any(|step| match step {
             Step::Rejected(fields) => {
-                fields.is_empty() || fields.iter().any(|&named| travels_with(shapes, self.object, named, field))
+                fields.is_empty()
+                    || fields
+                        .iter()
+                        .any(|&named| travels_with(shapes, self.object, named, field))
             }
             _ => false,
         })
@@ -176,7 +183,11 @@ pub fn value_of(fields: &Fields, field: u8) -> Option<&Value> {
 /// Two fields are one, or members of one group.
 pub fn travels_with(shapes: &Shapes, object: usize, a: u8, b: u8) -> bool {
     let group = |field: u8| {
-        shapes.objects.get(object).and_then(|object| object.fields.get(usize::from(field))).and_then(|field| field.group)
+        shapes
+            .objects
+            .get(object)
+            .and_then(|object| object.fields.get(usize::from(field)))
+            .and_then(|field| field.group)
     };
     a == b || (group(a).is_some() && group(a) == group(b))
 }

@@ -16,7 +16,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             error.print().unwrap_or_default();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     let Command::Mixed(settings) = cli.command;
@@ -45,7 +49,10 @@ fn run(settings: &Mixed) -> Result<bool, LoadError> {
         report.write_json(path)?;
     }
     // A reader that went away early does not change the verdict.
-    std::io::stdout().lock().write_all(report.table().as_bytes()).unwrap_or_default();
+    std::io::stdout()
+        .lock()
+        .write_all(report.table().as_bytes())
+        .unwrap_or_default();
     Ok(report.clean())
 }
 

@@ -72,13 +72,7 @@ pub struct Report {
 
 impl Report {
     /// Puts a result together.
-    pub fn new(
-        world: &World,
-        session: &Session,
-        judged: Judged,
-        faults: BTreeMap<String, u64>,
-        seconds: f64,
-    ) -> Self {
+    pub fn new(world: &World, session: &Session, judged: Judged, faults: BTreeMap<String, u64>, seconds: f64) -> Self {
         let verdict = judged.verdict;
         let mut report = Self {
             org_edits: session.org_edits.load(Ordering::Relaxed),
@@ -164,7 +158,9 @@ impl Report {
             line(promise, if promise == "C8" { &"not judged" } else { count });
         }
         for finding in self.findings.iter().take(FINDINGS_SHOWN) {
-            let place = [&finding.tenant, &finding.record, &finding.field].map(String::as_str).join(" ");
+            let place = [&finding.tenant, &finding.record, &finding.field]
+                .map(String::as_str)
+                .join(" ");
             writeln!(table, "{:?} {}: {}", finding.promise, place.trim(), finding.what).unwrap_or_default();
         }
         let verdict = if self.clean() { "clean" } else { "VIOLATED" };
@@ -204,9 +200,15 @@ mod tests {
 
     #[test]
     fn one_violation_makes_the_table_say_so() {
-        let clean = Report { violations: [("C1".to_owned(), 0)].into(), ..Report::default() };
+        let clean = Report {
+            violations: [("C1".to_owned(), 0)].into(),
+            ..Report::default()
+        };
         assert!(clean.clean() && clean.table().ends_with("clean\n"));
-        let found = Report { violations: [("C10".to_owned(), 2), ("C1".to_owned(), 0)].into(), ..clean };
+        let found = Report {
+            violations: [("C10".to_owned(), 2), ("C1".to_owned(), 0)].into(),
+            ..clean
+        };
         assert!(!found.clean() && found.table().ends_with("VIOLATED\n"));
     }
 }

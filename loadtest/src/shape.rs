@@ -120,7 +120,10 @@ impl Shapes {
     /// # Errors
     /// [`LoadError::Shape`] with the file that cannot be read or understood.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
-        let wrong = |path: &Path, why: String| LoadError::Shape { path: path.display().to_string(), why };
+        let wrong = |path: &Path, why: String| LoadError::Shape {
+            path: path.display().to_string(),
+            why,
+        };
         let mut texts = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, error.to_string()))? {
             let path = entry.map_err(|error| wrong(folder, error.to_string()))?.path();
@@ -140,13 +143,22 @@ impl Shapes {
         for text in texts {
             tables.push(text.parse::<toml::Table>().map_err(|error| error.to_string())?);
         }
-        let name = |table: &toml::Table| table.get("object").and_then(toml::Value::as_str).unwrap_or("").to_owned();
+        let name = |table: &toml::Table| {
+            table
+                .get("object")
+                .and_then(toml::Value::as_str)
+                .unwrap_or("")
+                .to_owned()
+        };
         tables.sort_by_key(|table| (table_has_references(table), name(table)));
         let names: Vec<String> = tables.iter().map(name).collect();
         if names.is_empty() {
             return Err("no objects are declared".to_owned());
         }
-        let objects = tables.iter().map(|table| object(table, &names)).collect::<Result<_, _>>()?;
+        let objects = tables
+            .iter()
+            .map(|table| object(table, &names))
+            .collect::<Result<_, _>>()?;
         Ok(Self { objects })
     }
 }
@@ -157,17 +169,27 @@ pub fn id15(id: &str) -> &str {
 }
 
 fn table_has_references(table: &toml::Table) -> bool {
-    table.get("fields").and_then(toml::Value::as_table).is_some_and(|fields| {
-        fields.values().any(|field| field.as_table().is_some_and(|field| field.contains_key("references")))
-    })
+    table
+        .get("fields")
+        .and_then(toml::Value::as_table)
+        .is_some_and(|fields| {
+            fields
+                .values()
+                .any(|field| field.as_table().is_some_and(|field| field.contains_key("references")))
+        })
 }
 
 fn object(table: &toml::Table, names: &[String]) -> Result<Object, String> {
     let text = |key: &str| table.get(key).and_then(toml::Value::as_str);
     let name = text("object").ok_or("an object has no `object`")?.to_owned();
-    let salesforce = text("salesforce").ok_or_else(|| format!("{name} has no `salesforce`"))?.to_owned();
+    let salesforce = text("salesforce")
+        .ok_or_else(|| format!("{name} has no `salesforce`"))?
+        .to_owned();
     let default = policy(text("on_conflict").unwrap_or("salesforce"));
-    let declared = table.get("fields").and_then(toml::Value::as_table).ok_or_else(|| format!("{name} has no fields"))?;
+    let declared = table
+        .get("fields")
+        .and_then(toml::Value::as_table)
+        .ok_or_else(|| format!("{name} has no fields"))?;
     let mut fields = Vec::new();
     for (field_name, declaration) in declared {
         if let Some(field) = field(field_name, declaration, default, names)? {
@@ -176,7 +198,11 @@ fn object(table: &toml::Table, names: &[String]) -> Result<Object, String> {
     }
     let mut groups = Vec::new();
     for group in table.get("group").and_then(toml::Value::as_array).into_iter().flatten() {
-        let members = group.get("fields").and_then(toml::Value::as_array).into_iter().flatten();
+        let members = group
+            .get("fields")
+            .and_then(toml::Value::as_array)
+            .into_iter()
+            .flatten();
         let members: Vec<usize> = members
             .filter_map(toml::Value::as_str)
             .filter_map(|member| fields.iter().position(|field: &Field| field.name == member))
@@ -188,14 +214,23 @@ fn object(table: &toml::Table, names: &[String]) -> Result<Object, String> {
         }
         groups.push(members);
     }
-    Ok(Object { name, salesforce, fields, groups })
+    Ok(Object {
+        name,
+        salesforce,
+        fields,
+        groups,
+    })
 }
 
 fn field(name: &str, declaration: &toml::Value, default: Policy, names: &[String]) -> Result<Option<Field>, String> {
     let empty = toml::Table::new();
     let table = declaration.as_table().unwrap_or(&empty);
     let text = |key: &str| table.get(key).and_then(toml::Value::as_str);
-    let salesforce = declaration.as_str().or_else(|| text("salesforce")).unwrap_or(name).to_owned();
+    let salesforce = declaration
+        .as_str()
+        .or_else(|| text("salesforce"))
+        .unwrap_or(name)
+        .to_owned();
     if text("direction").is_some_and(|direction| direction != "both") {
         return Ok(None);
     }
@@ -255,14 +290,24 @@ pub(crate) mod tests {
     use serde_json::json;
 
     pub(crate) fn shapes() -> Shapes {
-        let texts = [include_str!("../tests/objects/contact.toml"), include_str!("../tests/objects/company.toml")];
+        let texts = [
+            include_str!("../tests/objects/contact.toml"),
+            include_str!("../tests/objects/company.toml"),
+        ];
         Shapes::parse(&texts.map(str::to_owned)).expect("the test objects are right")
     }
 
     #[test]
     fn parents_come_first_and_policies_groups_and_values_are_read() {
         let shapes = shapes();
-        assert_eq!(shapes.objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), ["company", "contact"]);
+        assert_eq!(
+            shapes
+                .objects
+                .iter()
+                .map(|object| object.name.as_str())
+                .collect::<Vec<_>>(),
+            ["company", "contact"]
+        );
         let contact = &shapes.objects[1];
         let field = |name: &str| &contact.fields[contact.field(name).expect(name)];
         assert_eq!(field("email").policy, Policy::Product);

@@ -29,7 +29,7 @@ pub fn normal(kind: Kind, value: &Json) -> Value {
     };
     match kind {
         Kind::Number => match text.parse::<f64>() {
-            Ok(number) if number == 0.0 => "0".into(),
+            Ok(0.0) => "0".into(),
             Ok(number) => number.to_string().into(),
             Err(_) => text.into(),
         },
@@ -70,7 +70,9 @@ impl Mark {
     /// Finds a mark inside a value.
     pub fn find(value: &str) -> Option<Self> {
         let bytes = value.as_bytes();
-        (0..bytes.len()).filter(|&at| bytes.get(at) == Some(&b'q')).find_map(|at| Self::read(value.get(at + 1..)?))
+        (0..bytes.len())
+            .filter(|&at| bytes.get(at) == Some(&b'q'))
+            .find_map(|at| Self::read(value.get(at + 1..)?))
     }
 
     fn read(rest: &str) -> Option<Self> {
@@ -83,7 +85,11 @@ impl Mark {
         };
         let rest = rest.get(1..)?;
         let end = rest.find('z')?;
-        Some(Self { tenant: tenant.parse().ok()?, side, number: rest.get(..end)?.parse().ok()? })
+        Some(Self {
+            tenant: tenant.parse().ok()?,
+            side,
+            number: rest.get(..end)?.parse().ok()?,
+        })
     }
 }
 
@@ -106,8 +112,17 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_in_each_kind_of_text() {
-        let mark = Mark { tenant: 12, side: Side::Org, number: 9 };
-        for value in ["First q12h9z", "q12h9z@example.org", "https://q12h9z.example.org", "quick q q12h9z"] {
+        let mark = Mark {
+            tenant: 12,
+            side: Side::Org,
+            number: 9,
+        };
+        for value in [
+            "First q12h9z",
+            "q12h9z@example.org",
+            "https://q12h9z.example.org",
+            "quick q q12h9z",
+        ] {
             assert_eq!(Mark::find(value), Some(mark), "{value}");
         }
         for value in ["", "Active", "q12x9z", "q12h9", "qz"] {

@@ -1,6 +1,8 @@
 //! The whole harness against a real Redis, a tiny org and a naive engine: clean when the engine is right, and the
 //! promise is named when it is wrong on purpose.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod fake;
 
 use std::path::Path;
@@ -24,14 +26,28 @@ async fn run(fault: Fault) -> Report {
     let orgs = Orgs::new(&["t01", "t02", "t03"]);
     let engine = Engine::start(orgs.clone(), shapes.clone(), &redis.url, fault).await;
     let admin = Admin::new(&orgs.serve().await).expect("a client");
-    let world = World { redis_url: redis.url.clone(), admin, orgs: orgs.infos(), shapes, seed: 11 };
-    let load = Load { seconds: 6.0, changes: 3_000, org_edits: 600, kills: Default::default(), faults: Default::default() };
+    let world = World {
+        redis_url: redis.url.clone(),
+        admin,
+        orgs: orgs.infos(),
+        shapes,
+        seed: 11,
+    };
+    let load = Load {
+        seconds: 6.0,
+        changes: 3_000,
+        org_edits: 600,
+        kills: Default::default(),
+        faults: Default::default(),
+    };
     let patience = Patience {
         quiet: Duration::from_millis(500),
         within: Duration::from_secs(if fault == Fault::None { 30 } else { 2 }),
         watch: Duration::from_millis(500),
     };
-    let report = judge_run(&world, &load, &patience, None, &mut Still).await.expect("a run");
+    let report = judge_run(&world, &load, &patience, None, &mut Still)
+        .await
+        .expect("a run");
     engine.abort();
     report
 }
@@ -40,7 +56,11 @@ async fn run(fault: Fault) -> Report {
 async fn breaks(fault: Fault, promises: &[&str]) -> Report {
     let report = run(fault).await;
     for promise in promises {
-        assert!(report.violations[*promise] > 0, "{fault:?} must break {promise}:\n{}", report.table());
+        assert!(
+            report.violations[*promise] > 0,
+            "{fault:?} must break {promise}:\n{}",
+            report.table()
+        );
     }
     report
 }
@@ -50,7 +70,11 @@ async fn a_right_engine_is_found_clean() {
     let report = run(Fault::None).await;
     assert!(report.clean(), "{}", report.table());
     assert_eq!((report.product_changes, report.org_edits), (3_000, 600));
-    assert!(report.conflicts > 0, "the load must make conflicts:\n{}", report.table());
+    assert!(
+        report.conflicts > 0,
+        "the load must make conflicts:\n{}",
+        report.table()
+    );
     assert!(report.unlinked > 0 && report.records > 60 && report.calls >= report.calls_floor);
 }
 

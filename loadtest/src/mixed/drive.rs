@@ -90,7 +90,9 @@ pub(super) async fn drive(
     editors.stop().await?;
     if !rules.is_empty() {
         for org in &world.orgs {
-            struck.orgs.push(world.admin.struck(&org.name).await?.into_iter().collect());
+            struck
+                .orgs
+                .push(world.admin.struck(&org.name).await?.into_iter().collect());
             world.admin.faults(&org.name, &[]).await?;
         }
     }
@@ -123,9 +125,14 @@ async fn edit(
         }
         stage.check()?;
         if elapsed.as_secs_f64() < load.seconds {
-            let parts = [(Part::Engine, &mut next_engine, load.kills.engine), (Part::Redis, &mut next_redis, load.kills.redis)];
+            let parts = [
+                (Part::Engine, &mut next_engine, load.kills.engine),
+                (Part::Redis, &mut next_redis, load.kills.redis),
+            ];
             for (part, next, every) in parts {
-                let (Some(at), Some(every)) = (*next, every) else { continue };
+                let (Some(at), Some(every)) = (*next, every) else {
+                    continue;
+                };
                 if elapsed >= at {
                     stage.strike(part).await?;
                     *next = Some(elapsed + every);
@@ -193,8 +200,17 @@ mod tests {
 
     #[test]
     fn lost_answers_and_kills_explain_retries_and_refusals_do_not() {
-        let org = BTreeMap::from([("503".to_owned(), 9), ("drop".to_owned(), 2), ("truncate".to_owned(), 1)]);
-        let struck = Struck { engine: 4, redis: 1, orgs: vec![BTreeMap::new(), org], last_kill: None };
+        let org = BTreeMap::from([
+            ("503".to_owned(), 9),
+            ("drop".to_owned(), 2),
+            ("truncate".to_owned(), 1),
+        ]);
+        let struck = Struck {
+            engine: 4,
+            redis: 1,
+            orgs: vec![BTreeMap::new(), org],
+            last_kill: None,
+        };
         assert_eq!((struck.retries(0), struck.retries(1)), (5, 8));
         let kinds = struck.by_kind();
         assert_eq!((kinds.get("503"), kinds.get("engine")), (Some(&9), Some(&4)));

@@ -12,6 +12,8 @@ use crate::product::now_ms;
 
 /// People at work at the same time, over all orgs.
 const PEOPLE: u64 = 4;
+/// One edit in so many makes a record without a key.
+const ONE_NEW_IN: u64 = 20;
 /// Pause while no edit is due.
 const IDLE: Duration = Duration::from_millis(10);
 
@@ -24,6 +26,7 @@ struct Person {
     seconds: f64,
     started: Instant,
     done: Arc<AtomicU64>,
+    unlinked: Arc<AtomicU64>,
     begun: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
@@ -38,6 +41,7 @@ impl Editors {
     pub(super) fn start(world: &World, session: &Session, total: u64, seconds: f64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let begun = Arc::new(AtomicU64::new(0));
+        let unlinked = Arc::new(AtomicU64::new(0));
         let people = (0..PEOPLE).map(|number| Person {
             admin: world.admin.clone(),
             seats: session.seats.clone(),
@@ -46,6 +50,7 @@ impl Editors {
             seconds,
             started: Instant::now(),
             done: session.org_edits.clone(),
+            unlinked: unlinked.clone(),
             begun: begun.clone(),
             stop: stop.clone(),
         });
@@ -62,7 +67,8 @@ impl Editors {
     pub(super) async fn stop(self) -> Result<(), LoadError> {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
-            task.await.map_err(|error| LoadError::Stack(format!("an editor failed: {error}")))??;
+            task.await
+                .map_err(|error| LoadError::Stack(format!("an editor failed: {error}")))??;
         }
         Ok(())
     }
@@ -92,10 +98,14 @@ impl Person {
 
     /// One edit; false when nothing came of it.
     async fn edit(&mut self) -> Result<bool, LoadError> {
-        let Some(seat) = self.dice.pick(&self.seats).cloned() else { return Ok(false) };
+        let Some(seat) = self.dice.pick(&self.seats).cloned() else {
+            return Ok(false);
+        };
+        // Edits of records that have not arrived are refused and thrown again: that must not make more new ones.
+        let create = self.unlinked.load(Ordering::Relaxed) * ONE_NEW_IN <= self.done.load(Ordering::Relaxed);
         let edit = {
             let mut product = seat.tenant.lock();
-            let edit = seat.plan().org_edit(&mut product, now_ms());
+            let edit = seat.plan().org_edit(&product, now_ms(), create);
             let Some(edit) = edit else { return Ok(false) };
             if let Some(record) = edit.record.and_then(|record| product.records.get_mut(record)) {
                 record.org_attempts.extend(edit.plain.iter().cloned());
@@ -109,6 +119,7 @@ impl Person {
         self.done.fetch_add(1, Ordering::Relaxed);
         if edit.record.is_none() {
             seat.unlinked.fetch_add(1, Ordering::Relaxed);
+            self.unlinked.fetch_add(1, Ordering::Relaxed);
         }
         Ok(true)
     }

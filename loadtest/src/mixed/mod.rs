@@ -32,12 +32,16 @@ const REST_WITH_SABOTAGE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the run could not be made; what the oracle finds is in the report.
 pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
-    let objects = repository().join("config/objects");
+    let objects = settings.objects.clone().unwrap_or_else(|| repository().join("config/objects"));
     let shapes = Arc::new(Shapes::load(&objects)?);
     let binaries = Binaries::find(settings.bin_dir.as_deref(), settings.build).await?;
     let scratch = Scratch::new(settings.keep.as_deref())?;
     let tenants: Vec<String> = (1..=settings.tenants).map(|tenant| format!("t{tenant:02}")).collect();
-    say(&format!("starting redis, {} orgs and the engine in {}", tenants.len(), scratch.path().display()));
+    say(&format!(
+        "starting redis, {} orgs and the engine in {}",
+        tenants.len(),
+        scratch.path().display()
+    ));
     let plan = StackPlan {
         dir: scratch.path(),
         binaries: &binaries,
@@ -66,7 +70,11 @@ async fn on_stack(settings: &Mixed, shapes: Arc<Shapes>, stack: &mut Stack) -> R
     let within = settings.rest_seconds.map(Duration::from_secs);
     let usual = Patience::default();
     let patience = Patience {
-        within: within.unwrap_or(if settings.sabotage.is_some() { REST_WITH_SABOTAGE } else { usual.within }),
+        within: within.unwrap_or(if settings.sabotage.is_some() {
+            REST_WITH_SABOTAGE
+        } else {
+            usual.within
+        }),
         ..usual
     };
     let load = Load {
@@ -97,8 +105,10 @@ pub async fn judge_run(
     let judged = rest::rest_and_judge(world, &session, patience, &struck, stage).await?;
     let seconds = started.elapsed().as_secs_f64();
     session.stop().await;
-    let mut faults: BTreeMap<String, u64> =
-        ["503", "drop", "truncate"].into_iter().map(|name| (name.to_owned(), 0)).collect();
+    let mut faults: BTreeMap<String, u64> = ["503", "drop", "truncate"]
+        .into_iter()
+        .map(|name| (name.to_owned(), 0))
+        .collect();
     faults.extend(struck.by_kind());
     faults.insert("sabotage".to_owned(), u64::from(sabotage.is_some()));
     Ok(Report::new(world, &session, judged, faults, seconds))
@@ -117,7 +127,9 @@ impl Scratch {
             Some(path) => {
                 std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(LoadError::io("making --keep"))?;
                 std::fs::create_dir(path).map_err(LoadError::io(format!("making {}", path.display())))?;
-                Ok(Self::Kept(path.canonicalize().map_err(LoadError::io("finding --keep"))?))
+                Ok(Self::Kept(
+                    path.canonicalize().map_err(LoadError::io("finding --keep"))?,
+                ))
             }
             None => {
                 let dir = tempfile::Builder::new().prefix("tandem-load-").tempdir();

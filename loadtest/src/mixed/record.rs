@@ -37,13 +37,19 @@ pub(super) async fn history(world: &World, session: &Session, struck: &Struck) -
             }
         };
         tenant.log = log(&mut connection, &org.name).await?;
-        let counters: BTreeMap<String, String> = connection.hgetall(format!("tandem:{{{}}}:counters", org.name)).await?;
-        tenant.counters =
-            counters.into_iter().filter_map(|(name, count)| Some((name, count.parse().ok()?))).collect();
+        let counters: BTreeMap<String, String> =
+            connection.hgetall(format!("tandem:{{{}}}:counters", org.name)).await?;
+        tenant.counters = counters
+            .into_iter()
+            .filter_map(|(name, count)| Some((name, count.parse().ok()?)))
+            .collect();
         collect(&world.admin, org, &world.shapes, &mut tenant).await?;
         tenants.push(tenant);
     }
-    Ok(History { shapes: world.shapes.clone(), tenants })
+    Ok(History {
+        shapes: world.shapes.clone(),
+        tenants,
+    })
 }
 
 async fn log(connection: &mut MultiplexedConnection, tenant: &str) -> Result<LogCounts, LoadError> {
@@ -53,13 +59,22 @@ async fn log(connection: &mut MultiplexedConnection, tenant: &str) -> Result<Log
         if !connection.exists::<_, bool>(&key).await? {
             continue;
         }
-        let info: HashMap<String, redis::Value> =
-            redis::cmd("XINFO").arg("STREAM").arg(&key).query_async(connection).await?;
-        let number = |name: &str| info.get(name).and_then(|value| u64::from_redis_value_ref(value).ok()).unwrap_or(0);
+        let info: HashMap<String, redis::Value> = redis::cmd("XINFO")
+            .arg("STREAM")
+            .arg(&key)
+            .query_async(connection)
+            .await?;
+        let number = |name: &str| {
+            info.get(name)
+                .and_then(|value| u64::from_redis_value_ref(value).ok())
+                .unwrap_or(0)
+        };
         counts.added += number("entries-added");
         counts.length += number("length");
         if inbox == "changes" {
-            let last = info.get("last-generated-id").and_then(|value| String::from_redis_value_ref(value).ok());
+            let last = info
+                .get("last-generated-id")
+                .and_then(|value| String::from_redis_value_ref(value).ok());
             counts.last_id = last.map_or((0, 0), |last| stream_id(&last));
         }
     }

@@ -37,7 +37,11 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { quiet: Duration::from_secs(3), within: Duration::from_secs(300), watch: Duration::from_secs(10) }
+        Self {
+            quiet: Duration::from_secs(3),
+            within: Duration::from_secs(300),
+            watch: Duration::from_secs(10),
+        }
     }
 }
 
@@ -77,15 +81,26 @@ pub(super) async fn rest_and_judge(
         if equal || started.elapsed() >= patience.within {
             break (history, calls, rest_seconds);
         }
-        say(&format!("at rest, but {} fields or rows differ; looking again", verdict.divergences));
+        say(&format!(
+            "at rest, but {} fields or rows differ; looking again",
+            verdict.divergences
+        ));
         tokio::time::sleep(JUDGE_EVERY).await;
     };
     tokio::time::sleep(patience.watch).await;
     stage.check()?;
     for ((tenant, before), after) in history.tenants.iter_mut().zip(&calls).zip(self::calls(world).await?) {
-        tenant.written_at_rest = if tenant.rested { after.rows.saturating_sub(before.rows) } else { 0 };
+        tenant.written_at_rest = if tenant.rested {
+            after.rows.saturating_sub(before.rows)
+        } else {
+            0
+        };
     }
-    Ok(Judged { verdict: judge(&history), calls, rest_seconds })
+    Ok(Judged {
+        verdict: judge(&history),
+        calls,
+        rest_seconds,
+    })
 }
 
 /// Waits until nothing moves; then names the tenants that still do when patience ends.
@@ -121,7 +136,9 @@ async fn until_quiet(
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             let entries: u64 = under_way.iter().sum();
-            say(&format!("still under way: {entries} entries of outboxes and logs, {feed} events"));
+            say(&format!(
+                "still under way: {entries} entries of outboxes and logs, {feed} events"
+            ));
         }
         (before, applied) = (now, applied_now);
         tokio::time::sleep(LOOK_EVERY).await;
@@ -138,7 +155,11 @@ async fn under_way(connection: &mut MultiplexedConnection, session: &Session) ->
     }
     let lengths: Vec<u64> = pipeline.query_async(connection).await?;
     let waiting = session.seats.iter().map(|seat| seat.tenant.lock().waiting() as u64);
-    Ok(lengths.chunks(3).zip(waiting).map(|(lengths, waiting)| lengths.iter().sum::<u64>() + waiting).collect())
+    Ok(lengths
+        .chunks(3)
+        .zip(waiting)
+        .map(|(lengths, waiting)| lengths.iter().sum::<u64>() + waiting)
+        .collect())
 }
 
 /// Events that the product has not read or not confirmed.

@@ -90,9 +90,16 @@ impl Session {
                 tasks.push(tokio::spawn(appender.run()));
             }
             let plan = Mutex::new(Plan::new(world.seed, at, records, world.shapes.objects.len()));
-            seats.push(Arc::new(Seat { tenant, unlinked: AtomicU64::new(0), plan }));
+            seats.push(Arc::new(Seat {
+                tenant,
+                unlinked: AtomicU64::new(0),
+                plan,
+            }));
         }
-        let by_name: HashMap<_, _> = seats.iter().map(|seat| (seat.tenant.name.clone(), seat.tenant.clone())).collect();
+        let by_name: HashMap<_, _> = seats
+            .iter()
+            .map(|seat| (seat.tenant.name.clone(), seat.tenant.clone()))
+            .collect();
         let reader = Reader {
             tenants: by_name,
             redis_url: world.redis_url.clone(),
@@ -103,7 +110,15 @@ impl Session {
         };
         tasks.push(tokio::spawn(reader.run()));
         let org_edits = Arc::new(AtomicU64::new(0));
-        Self { seats, org_edits, applied, reader_idle, held, stop, tasks: Mutex::new(tasks) }
+        Self {
+            seats,
+            org_edits,
+            applied,
+            reader_idle,
+            held,
+            stop,
+            tasks: Mutex::new(tasks),
+        }
     }
 
     /// Changes made by the product so far.

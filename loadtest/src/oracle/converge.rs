@@ -1,16 +1,24 @@
 //! C1: both sides are equal in normal form, and then nothing more is written.
 
-use super::verdict::{Findings, Promise};
 use super::Case;
+use super::verdict::{Findings, Promise};
 use crate::history::TenantHistory;
 
 /// The tenant as a whole came to rest and stayed there.
 pub(super) fn rest(tenant: &TenantHistory, findings: &mut Findings) {
     if !tenant.rested {
-        findings.tenant(Promise::C1, 1, tenant, "not at rest within the bound after edits and faults stopped");
+        findings.tenant(
+            Promise::C1,
+            1,
+            tenant,
+            "not at rest within the bound after edits and faults stopped",
+        );
     }
     if tenant.written_at_rest > 0 {
-        let what = format!("{} rows written after the tenant had come to rest", tenant.written_at_rest);
+        let what = format!(
+            "{} rows written after the tenant had come to rest",
+            tenant.written_at_rest
+        );
         findings.tenant(Promise::C1, 1, tenant, what);
     }
 }

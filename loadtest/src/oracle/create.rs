@@ -13,11 +13,19 @@ pub(super) fn tenant(tenant: &TenantHistory, findings: &mut Findings) {
         findings.duplicates += extra;
         findings.tenant(Promise::C5, extra, tenant, "rows without a key that no person made");
     }
-    let shared = tenant.named_ids.values().filter(|records| records.iter().collect::<HashSet<_>>().len() > 1);
+    let shared = tenant
+        .named_ids
+        .values()
+        .filter(|records| records.iter().collect::<HashSet<_>>().len() > 1);
     let shared = shared.count() as u64;
     if shared > 0 {
         findings.duplicates += shared;
-        findings.tenant(Promise::C5, shared, tenant, "Salesforce ids that events named for more than one key");
+        findings.tenant(
+            Promise::C5,
+            shared,
+            tenant,
+            "Salesforce ids that events named for more than one key",
+        );
     }
 }
 
@@ -28,9 +36,20 @@ pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
         findings.duplicates += 1;
         findings.at(Promise::C5, case, "", "two live rows with one key");
     }
-    let asked = record.steps.iter().filter(|step| matches!(step, Step::Create(_))).count();
-    let made = record.commits.iter().filter(|commit| commit.engine && commit.kind == CommitKind::Create).count();
-    let deleted_by_people = record.commits.iter().any(|commit| !commit.engine && commit.kind == CommitKind::Delete);
+    let asked = record
+        .steps
+        .iter()
+        .filter(|step| matches!(step, Step::Create(_)))
+        .count();
+    let made = record
+        .commits
+        .iter()
+        .filter(|commit| commit.engine && commit.kind == CommitKind::Create)
+        .count();
+    let deleted_by_people = record
+        .commits
+        .iter()
+        .any(|commit| !commit.engine && commit.kind == CommitKind::Delete);
     if made > asked && !deleted_by_people {
         findings.duplicates += (made - asked) as u64;
         findings.at(Promise::C5, case, "", "made more often than the product made it");

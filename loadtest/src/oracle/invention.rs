@@ -13,9 +13,9 @@ pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
     let finals = || record.product_row.iter().chain(&record.org_rows);
     for (at, field) in case.fields() {
         let written = written(record, at);
-        let invented = finals().filter_map(|row| row.get(usize::from(at))).filter(|value| {
-            !value.is_empty() && !written.contains(&***value)
-        });
+        let invented = finals()
+            .filter_map(|row| row.get(usize::from(at)))
+            .filter(|value| !value.is_empty() && !written.contains(&***value));
         for _ in invented {
             findings.at(Promise::C2, case, &field.name, "a final value that no edit wrote");
         }
@@ -30,24 +30,43 @@ pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
 
 /// The values that edits of either side gave to a field.
 fn written(record: &RecordHistory, field: u8) -> HashSet<&str> {
-    let product = record.steps.iter().filter_map(|step| RecordHistory::own_value(step, field));
+    let product = record
+        .steps
+        .iter()
+        .filter_map(|step| RecordHistory::own_value(step, field));
     let people = record.commits.iter().filter(|commit| !commit.engine);
     let people = people.filter_map(|commit| value_of(&commit.fields, field));
-    let tried = record.org_attempts.iter().filter(|(at, _)| *at == field).map(|(_, value)| value);
+    let tried = record
+        .org_attempts
+        .iter()
+        .filter(|(at, _)| *at == field)
+        .map(|(_, value)| value);
     product.chain(people).chain(tried).map(|value| &**value).collect()
 }
 
 /// Names of groups whose parts carry the marks of more than one edit.
 fn mixed_groups(object: &Object, row: &[Value]) -> Vec<String> {
     let mixed = |members: &&Vec<usize>| {
-        let marks: HashSet<Option<Mark>> =
-            members.iter().filter_map(|&at| row.get(at)).map(|value| Mark::find(value)).collect();
+        let marks: HashSet<Option<Mark>> = members
+            .iter()
+            .filter_map(|&at| row.get(at))
+            .map(|value| Mark::find(value))
+            .collect();
         marks.len() > 1
     };
     let names = |members: &Vec<usize>| {
-        members.iter().filter_map(|&at| object.fields.get(at)).map(|field| field.name.as_str()).collect::<Vec<_>>()
+        members
+            .iter()
+            .filter_map(|&at| object.fields.get(at))
+            .map(|field| field.name.as_str())
+            .collect::<Vec<_>>()
     };
-    object.groups.iter().filter(mixed).map(|members| names(members).join("+")).collect()
+    object
+        .groups
+        .iter()
+        .filter(mixed)
+        .map(|members| names(members).join("+"))
+        .collect()
 }
 
 /// No commit of the engine leaves a mixed group in the org, not even for a moment.
@@ -65,7 +84,12 @@ fn replay(case: &Case<'_>, findings: &mut Findings) {
         }
         let after = mixed_groups(case.object, &row);
         if commit.engine && after.len() > before {
-            findings.at(Promise::C2, case, &after.join(", "), "a write mixed a group of two edits");
+            findings.at(
+                Promise::C2,
+                case,
+                &after.join(", "),
+                "a write mixed a group of two edits",
+            );
         }
     }
 }

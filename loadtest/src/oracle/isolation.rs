@@ -14,7 +14,10 @@ pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
     let commits = record.commits.iter().map(|commit| &commit.fields);
     let travelled = events.chain(commits).flatten().map(|(_, value)| value);
     let finals = record.product_row.iter().chain(&record.org_rows).flatten();
-    let foreign = travelled.chain(finals).filter_map(|value| Mark::find(value)).any(|mark| mark.tenant != case.tenant_index);
+    let foreign = travelled
+        .chain(finals)
+        .filter_map(|value| Mark::find(value))
+        .any(|mark| mark.tenant != case.tenant_index);
     if foreign {
         findings.at(Promise::C9, case, "", "a value of another tenant");
     }

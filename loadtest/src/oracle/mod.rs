@@ -34,15 +34,21 @@ struct Case<'a> {
 impl Case<'_> {
     /// Field indexes as the history counts them.
     fn fields(&self) -> impl Iterator<Item = (u8, &crate::shape::Field)> {
-        self.object.fields.iter().enumerate().map(|(at, field)| (at as u8, field))
+        self.object
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(at, field)| (at as u8, field))
     }
 
     /// One field a group, and every field without a group: edits of a group are judged once.
     fn judged_once(&self) -> impl Iterator<Item = (u8, &crate::shape::Field)> {
-        self.fields().filter(|(at, field)| match field.group.and_then(|group| self.object.groups.get(group)) {
-            Some(members) => members.first() == Some(&usize::from(*at)),
-            None => true,
-        })
+        self.fields().filter(
+            |(at, field)| match field.group.and_then(|group| self.object.groups.get(group)) {
+                Some(members) => members.first() == Some(&usize::from(*at)),
+                None => true,
+            },
+        )
     }
 }
 
@@ -54,8 +60,16 @@ pub fn judge(history: &History) -> Verdict {
         create::tenant(tenant, &mut findings);
         conserve::tenant(tenant, &mut findings);
         for record in &tenant.records {
-            let Some(object) = history.shapes.objects.get(record.object) else { continue };
-            let case = Case { shapes: &history.shapes, object, tenant, tenant_index, record };
+            let Some(object) = history.shapes.objects.get(record.object) else {
+                continue;
+            };
+            let case = Case {
+                shapes: &history.shapes,
+                object,
+                tenant,
+                tenant_index,
+                record,
+            };
             converge::record(&case, &mut findings);
             invention::record(&case, &mut findings);
             loss::record(&case, &mut findings);

@@ -20,7 +20,10 @@ pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
 /// `Tandem_Seq__c` never goes down.
 fn sequence(case: &Case<'_>, findings: &mut Findings) {
     let seqs: Vec<u64> = case.record.commits.iter().filter_map(|commit| commit.seq).collect();
-    let falls = seqs.windows(2).filter(|pair| matches!(pair, [before, after] if after < before)).count();
+    let falls = seqs
+        .windows(2)
+        .filter(|pair| matches!(pair, [before, after] if after < before))
+        .count();
     for _ in 0..falls {
         findings.at(Promise::C6, case, "Tandem_Seq__c", "the sequence went down");
     }
@@ -28,12 +31,21 @@ fn sequence(case: &Case<'_>, findings: &mut Findings) {
 
 /// The product's values of a field appear in the org in the product's order.
 fn to_org(case: &Case<'_>, field: u8, name: &str, findings: &mut Findings) {
-    let steps = case.record.steps.iter().filter_map(|step| RecordHistory::own_value(step, field));
+    let steps = case
+        .record
+        .steps
+        .iter()
+        .filter_map(|step| RecordHistory::own_value(step, field));
     let place = places(steps);
     let seen = case.record.commits.iter().filter(|commit| commit.engine);
     let seen = seen.filter_map(|commit| value_of(&commit.fields, field));
     for _ in 0..falls(&place, seen) {
-        findings.at(Promise::C6, case, name, "an older value of the product was written over a newer one");
+        findings.at(
+            Promise::C6,
+            case,
+            name,
+            "an older value of the product was written over a newer one",
+        );
     }
 }
 
@@ -46,12 +58,21 @@ fn to_product(case: &Case<'_>, field: u8, name: &str, findings: &mut Findings) {
         _ => None,
     });
     for _ in 0..falls(&place, events) {
-        findings.at(Promise::C6, case, name, "an older value of the org came to the product after a newer one");
+        findings.at(
+            Promise::C6,
+            case,
+            name,
+            "an older value of the org came to the product after a newer one",
+        );
     }
 }
 
 fn places<'a>(values: impl Iterator<Item = &'a Value>) -> HashMap<&'a str, usize> {
-    values.enumerate().filter(|(_, value)| !value.is_empty()).map(|(at, value)| (&**value, at)).collect()
+    values
+        .enumerate()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(at, value)| (&**value, at))
+        .collect()
 }
 
 /// How often a sequence of values steps back behind one that came before; values without a place are passed over.

@@ -16,12 +16,19 @@ fn at(field: &str) -> u8 {
 }
 
 fn fields(values: &[(&str, &str)]) -> Fields {
-    values.iter().map(|(field, value)| (at(field), Value::from(*value))).collect()
+    values
+        .iter()
+        .map(|(field, value)| (at(field), Value::from(*value)))
+        .collect()
 }
 
 impl Contact {
-    const FULL: [(&'static str, &'static str); 4] =
-        [("email", "q0p1z@example.org"), ("last_name", "Last q0p1z"), ("street", "S q0p1z"), ("city", "C q0p1z")];
+    const FULL: [(&'static str, &'static str); 4] = [
+        ("email", "q0p1z@example.org"),
+        ("last_name", "Last q0p1z"),
+        ("street", "S q0p1z"),
+        ("city", "C q0p1z"),
+    ];
 
     fn row(changes: &[(&str, &str)]) -> Vec<Value> {
         let mut row = vec![Value::default(); shapes().objects[1].fields.len()];
@@ -48,7 +55,9 @@ impl Contact {
     fn edited(field: &str, value: &str) -> RecordHistory {
         let mut record = Self::synced();
         record.steps.push(Step::Edit(fields(&[(field, value)])));
-        record.commits.push(commit(true, CommitKind::Update, &[(field, value)], 20));
+        record
+            .commits
+            .push(commit(true, CommitKind::Update, &[(field, value)], 20));
         both(&mut record, &[(field, value)]);
         record
     }
@@ -56,7 +65,10 @@ impl Contact {
     /// `synced`, then one edit of a person in the org that the product has.
     fn imported(field: &str, value: &str) -> RecordHistory {
         let mut record = Self::synced();
-        record.commits.push(Commit { seq: None, ..commit(false, CommitKind::Update, &[(field, value)], 0) });
+        record.commits.push(Commit {
+            seq: None,
+            ..commit(false, CommitKind::Update, &[(field, value)], 0)
+        });
         record.steps.push(Step::Changed(fields(&[(field, value)])));
         both(&mut record, &[(field, value)]);
         record
@@ -69,7 +81,12 @@ fn both(record: &mut RecordHistory, changes: &[(&str, &str)]) {
 }
 
 fn commit(engine: bool, kind: CommitKind, values: &[(&str, &str)], seq: u64) -> Commit {
-    Commit { engine, kind, fields: fields(values), seq: Some(seq) }
+    Commit {
+        engine,
+        kind,
+        fields: fields(values),
+        seq: Some(seq),
+    }
 }
 
 fn run(record: RecordHistory) -> History {
@@ -77,14 +94,21 @@ fn run(record: RecordHistory) -> History {
     let tenant = TenantHistory {
         name: "t01".to_owned(),
         records: vec![record],
-        log: LogCounts { added: 8, length: 2, last_id: (9, 0) },
+        log: LogCounts {
+            added: 8,
+            length: 2,
+            last_id: (9, 0),
+        },
         counters,
         acknowledged: 8,
         last_acknowledged: (9, 0),
         rested: true,
         ..TenantHistory::default()
     };
-    History { shapes: Arc::new(shapes()), tenants: vec![tenant] }
+    History {
+        shapes: Arc::new(shapes()),
+        tenants: vec![tenant],
+    }
 }
 
 /// The promises broken by this record, with counts.
@@ -93,7 +117,11 @@ fn broken(record: RecordHistory) -> Vec<(Promise, u64)> {
 }
 
 fn found(verdict: &Verdict) -> Vec<(Promise, u64)> {
-    Promise::ALL.iter().map(|&promise| (promise, verdict.of(promise))).filter(|(_, count)| *count > 0).collect()
+    Promise::ALL
+        .iter()
+        .map(|&promise| (promise, verdict.of(promise)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 #[test]
@@ -115,7 +143,9 @@ fn right_histories_are_clean() {
 #[test]
 fn a_value_replaced_before_it_was_sent_is_not_lost() {
     let mut record = Contact::edited("first_name", "First q0p3z");
-    record.steps.insert(1, Step::Edit(fields(&[("first_name", "First q0p2z")])));
+    record
+        .steps
+        .insert(1, Step::Edit(fields(&[("first_name", "First q0p2z")])));
     assert_eq!(broken(record), []);
 }
 
@@ -123,7 +153,10 @@ fn a_value_replaced_before_it_was_sent_is_not_lost() {
 fn c1_a_field_that_differs_and_a_row_on_one_side_only_are_divergences() {
     let mut record = Contact::edited("status", "active");
     record.org_rows = vec![Contact::row(&[("status", "churned")])];
-    record.commits.push(Commit { seq: None, ..commit(false, CommitKind::Update, &[("status", "churned")], 0) });
+    record.commits.push(Commit {
+        seq: None,
+        ..commit(false, CommitKind::Update, &[("status", "churned")], 0)
+    });
     assert_eq!(broken(record), [(Promise::C1, 1)]);
     let mut record = Contact::synced();
     record.org_rows.clear();
@@ -151,8 +184,12 @@ fn c2_a_value_that_nobody_wrote_is_found() {
 #[test]
 fn c2_an_address_of_two_edits_is_found() {
     let mut record = Contact::synced();
-    record.steps.push(Step::Edit(fields(&[("street", "S q0p2z"), ("city", "C q0p2z")])));
-    record.commits.push(commit(true, CommitKind::Update, &[("street", "S q0p2z")], 20));
+    record
+        .steps
+        .push(Step::Edit(fields(&[("street", "S q0p2z"), ("city", "C q0p2z")])));
+    record
+        .commits
+        .push(commit(true, CommitKind::Update, &[("street", "S q0p2z")], 20));
     both(&mut record, &[("street", "S q0p2z")]);
     assert_eq!(broken(record), [(Promise::C2, 3)], "both rows, and the write itself");
 }
@@ -189,16 +226,29 @@ fn overwritten_in_org(conflict: Option<Step>) -> RecordHistory {
 #[test]
 fn c3_an_overwritten_edit_needs_a_conflict_event_that_names_its_field_and_the_right_winner() {
     assert_eq!(broken(overwritten_in_org(None)), [(Promise::C3, 1)]);
-    let named = |field: &str, winner| Step::Conflict { fields: vec![at(field)], winner: Some(winner) };
+    let named = |field: &str, winner| Step::Conflict {
+        fields: vec![at(field)],
+        winner: Some(winner),
+    };
     assert_eq!(broken(overwritten_in_org(Some(named("email", Side::Product)))), []);
-    assert_eq!(broken(overwritten_in_org(Some(named("first_name", Side::Org)))), [(Promise::C3, 1)]);
-    assert_eq!(broken(overwritten_in_org(Some(named("email", Side::Org)))), [(Promise::C3, 1)], "wrong winner");
+    assert_eq!(
+        broken(overwritten_in_org(Some(named("first_name", Side::Org)))),
+        [(Promise::C3, 1)]
+    );
+    assert_eq!(
+        broken(overwritten_in_org(Some(named("email", Side::Org)))),
+        [(Promise::C3, 1)],
+        "wrong winner"
+    );
 }
 
 #[test]
 fn c3_a_delete_in_the_org_that_the_product_never_hears_of_is_lost() {
     let mut record = Contact::synced();
-    record.commits.push(Commit { seq: None, ..commit(false, CommitKind::Delete, &[], 0) });
+    record.commits.push(Commit {
+        seq: None,
+        ..commit(false, CommitKind::Delete, &[], 0)
+    });
     record.org_rows.clear();
     assert_eq!(broken(record), [(Promise::C1, 1), (Promise::C3, 1)]);
 }
@@ -210,8 +260,13 @@ fn c4_a_deleted_record_that_lives_on_is_found() {
     record.product_row = None;
     assert_eq!(broken(record), [(Promise::C1, 1), (Promise::C4, 1)]);
     let mut record = Contact::synced();
-    record.commits.push(Commit { seq: None, ..commit(false, CommitKind::Delete, &[], 0) });
-    record.commits.push(commit(true, CommitKind::Create, &Contact::FULL, 30));
+    record.commits.push(Commit {
+        seq: None,
+        ..commit(false, CommitKind::Delete, &[], 0)
+    });
+    record
+        .commits
+        .push(commit(true, CommitKind::Create, &Contact::FULL, 30));
     record.steps.push(Step::Deleted);
     record.product_row = None;
     assert_eq!(broken(record), [(Promise::C1, 1), (Promise::C4, 2)]);
@@ -220,9 +275,13 @@ fn c4_a_deleted_record_that_lives_on_is_found() {
 #[test]
 fn c4_a_record_that_the_product_makes_again_is_legal() {
     let mut record = Contact::synced();
-    record.steps.extend([Step::Delete, Step::Create(fields(&Contact::FULL))]);
+    record
+        .steps
+        .extend([Step::Delete, Step::Create(fields(&Contact::FULL))]);
     record.commits.push(commit(true, CommitKind::Delete, &[], 20));
-    record.commits.push(commit(true, CommitKind::Create, &Contact::FULL, 30));
+    record
+        .commits
+        .push(commit(true, CommitKind::Create, &Contact::FULL, 30));
     assert_eq!(broken(record), []);
 }
 
@@ -230,7 +289,9 @@ fn c4_a_record_that_the_product_makes_again_is_legal() {
 fn c5_two_rows_of_one_key_two_creates_and_shared_ids_are_found() {
     let mut record = Contact::synced();
     record.org_rows.push(Contact::row(&[]));
-    record.commits.push(commit(true, CommitKind::Create, &Contact::FULL, 11));
+    record
+        .commits
+        .push(commit(true, CommitKind::Create, &Contact::FULL, 11));
     let mut history = run(record);
     history.tenants[0].named_ids = [("003000000000001".to_owned(), vec![0, 1, 0])].into();
     history.tenants[0].unkeyed_rows = 3;
@@ -248,9 +309,13 @@ fn c6_a_falling_sequence_and_older_content_after_newer_are_found() {
     assert_eq!(broken(record), [(Promise::C6, 1)]);
 
     let mut record = Contact::edited("first_name", "First q0p3z");
-    record.steps.insert(1, Step::Edit(fields(&[("first_name", "First q0p2z")])));
+    record
+        .steps
+        .insert(1, Step::Edit(fields(&[("first_name", "First q0p2z")])));
     for (value, seq) in [("First q0p2z", 30), ("First q0p3z", 40)] {
-        record.commits.push(commit(true, CommitKind::Update, &[("first_name", value)], seq));
+        record
+            .commits
+            .push(commit(true, CommitKind::Update, &[("first_name", value)], seq));
     }
     let mut history = run(record);
     history.tenants[0].retries_allowed = 9;
@@ -262,15 +327,21 @@ fn c6_events_in_the_wrong_order_are_found() {
     let mut record = Contact::imported("first_name", "First q0h2z");
     let edit = commit(false, CommitKind::Update, &[("first_name", "First q0h1z")], 0);
     record.commits.insert(1, Commit { seq: None, ..edit });
-    record.steps.push(Step::Changed(fields(&[("first_name", "First q0h1z")])));
-    record.steps.push(Step::Changed(fields(&[("first_name", "First q0h2z")])));
+    record
+        .steps
+        .push(Step::Changed(fields(&[("first_name", "First q0h1z")])));
+    record
+        .steps
+        .push(Step::Changed(fields(&[("first_name", "First q0h2z")])));
     assert_eq!(broken(record), [(Promise::C6, 1)]);
 }
 
 #[test]
 fn c7_an_event_that_tells_the_product_its_own_value_is_an_echo() {
     let mut record = Contact::edited("first_name", "First q0p2z");
-    record.steps.push(Step::Changed(fields(&[("first_name", "First q0p2z")])));
+    record
+        .steps
+        .push(Step::Changed(fields(&[("first_name", "First q0p2z")])));
     let verdict = judge(&run(record));
     assert_eq!(found(&verdict), [(Promise::C7, 1)]);
     assert_eq!(verdict.echoes, 1);
@@ -298,7 +369,9 @@ fn c7_writes_beyond_edits_and_retries_and_writes_that_change_nothing_are_echoes(
     history.tenants[0].retries_allowed = 1;
     assert_eq!(found(&judge(&history)), [], "a retry explains it");
     let mut record = Contact::edited("status", "active");
-    record.commits.push(commit(true, CommitKind::Update, &[("status", "active")], 21));
+    record
+        .commits
+        .push(commit(true, CommitKind::Update, &[("status", "active")], 21));
     assert_eq!(broken(record), [(Promise::C7, 1)]);
 }
 

@@ -34,8 +34,18 @@ pub enum Promise {
 
 impl Promise {
     /// All of them, in order.
-    pub const ALL: [Self; 10] =
-        [Self::C1, Self::C2, Self::C3, Self::C4, Self::C5, Self::C6, Self::C7, Self::C8, Self::C9, Self::C10];
+    pub const ALL: [Self; 10] = [
+        Self::C1,
+        Self::C2,
+        Self::C3,
+        Self::C4,
+        Self::C5,
+        Self::C6,
+        Self::C7,
+        Self::C8,
+        Self::C9,
+        Self::C10,
+    ];
 
     /// Its name in tables and JSON.
     pub fn name(self) -> String {
@@ -126,12 +136,24 @@ impl Findings {
         *count += n;
         if *count <= KEPT_A_PROMISE.max(n) {
             let (tenant, field) = (tenant.to_owned(), field.to_owned());
-            self.kept.push(Finding { promise, tenant, record, field, what: what.into() });
+            self.kept.push(Finding {
+                promise,
+                tenant,
+                record,
+                field,
+                what: what.into(),
+            });
         }
     }
 
     pub(super) fn into_verdict(mut self, history: &History) -> Verdict {
-        let steps = || history.tenants.iter().flat_map(|tenant| &tenant.records).flat_map(|record| &record.steps);
+        let steps = || {
+            history
+                .tenants
+                .iter()
+                .flat_map(|tenant| &tenant.records)
+                .flat_map(|record| &record.steps)
+        };
         self.kept.sort_by_key(|finding| finding.promise);
         Verdict {
             violations: Promise::ALL

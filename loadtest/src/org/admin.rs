@@ -67,7 +67,10 @@ impl Admin {
     /// When no HTTP client can be made.
     pub fn new(url: &str) -> Result<Self, LoadError> {
         let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build()?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), client })
+        Ok(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            client,
+        })
     }
 
     /// Makes an edit as a person would.
@@ -82,11 +85,18 @@ impl Admin {
         if let (Some(body), false) = (body.as_object_mut(), edit.fields.is_empty()) {
             body.insert("fields".to_owned(), Json::Object(edit.fields.clone()));
         }
-        let answer = self.client.post(format!("{}/orgs/{org}/edit", self.url)).json(&body).send().await?;
+        let answer = self
+            .client
+            .post(format!("{}/orgs/{org}/edit", self.url))
+            .json(&body)
+            .send()
+            .await?;
         match answer.status().as_u16() {
             200..=299 => Ok(Answer::Done),
             400..=499 => Ok(Answer::Refused),
-            status => Err(LoadError::Admin(format!("an edit in org {org} was answered with status {status}"))),
+            status => Err(LoadError::Admin(format!(
+                "an edit in org {org} was answered with status {status}"
+            ))),
         }
     }
 
@@ -110,14 +120,20 @@ impl Admin {
     async fn list(&self, path: &str) -> Result<Vec<Json>, LoadError> {
         match self.get(path).await? {
             Json::Array(list) => Ok(list),
-            other => Err(LoadError::Admin(format!("GET {path}: a list was expected, got {}", kind_of(&other)))),
+            other => Err(LoadError::Admin(format!(
+                "GET {path}: a list was expected, got {}",
+                kind_of(&other)
+            ))),
         }
     }
 
     async fn get(&self, path: &str) -> Result<Json, LoadError> {
         let answer = self.client.get(format!("{}{path}", self.url)).send().await?;
         if !answer.status().is_success() {
-            return Err(LoadError::Admin(format!("GET {path}: status {}", answer.status().as_u16())));
+            return Err(LoadError::Admin(format!(
+                "GET {path}: status {}",
+                answer.status().as_u16()
+            )));
         }
         Ok(answer.json().await?)
     }
@@ -131,7 +147,12 @@ impl Admin {
         let number = |name: &str| json.get(name).and_then(Json::as_u64).unwrap_or(0);
         let map = |name: &str| json.get(name).and_then(Json::as_object).cloned().unwrap_or_default();
         let rows = map("rows").values().filter_map(Json::as_u64).sum();
-        Ok(Calls { total: number("total"), by: map("by"), rows, fence_refusals: number("fence_refusals") })
+        Ok(Calls {
+            total: number("total"),
+            by: map("by"),
+            rows,
+            fence_refusals: number("fence_refusals"),
+        })
     }
 
     /// Replaces the fault rules of an org.
@@ -144,7 +165,10 @@ impl Admin {
         if answer.status().is_success() {
             return Ok(());
         }
-        Err(LoadError::Admin(format!("fault rules for org {org}: status {}", answer.status().as_u16())))
+        Err(LoadError::Admin(format!(
+            "fault rules for org {org}: status {}",
+            answer.status().as_u16()
+        )))
     }
 
     /// How often each present rule struck, by its kind (`status` rules by their status).
@@ -161,14 +185,25 @@ impl Admin {
 fn struck(json: &Json) -> Vec<(String, u64)> {
     let list = json.as_array().or_else(|| json.get("rules").and_then(Json::as_array));
     let count = |rule: &Json| {
-        ["struck", "hits", "count", "times"].iter().find_map(|name| rule.get(*name).and_then(Json::as_u64)).unwrap_or(0)
+        ["struck", "hits", "count", "times"]
+            .iter()
+            .find_map(|name| rule.get(*name).and_then(Json::as_u64))
+            .unwrap_or(0)
     };
     let name = |rule: &Json| {
         let inner = rule.get("rule").unwrap_or(rule);
-        let status = inner.get("status").and_then(Json::as_u64).map(|status| status.to_string());
-        status.or_else(|| inner.get("kind").and_then(Json::as_str).map(str::to_owned)).unwrap_or_default()
+        let status = inner
+            .get("status")
+            .and_then(Json::as_u64)
+            .map(|status| status.to_string());
+        status
+            .or_else(|| inner.get("kind").and_then(Json::as_str).map(str::to_owned))
+            .unwrap_or_default()
     };
-    list.into_iter().flatten().map(|rule| (name(rule), count(rule))).collect()
+    list.into_iter()
+        .flatten()
+        .map(|rule| (name(rule), count(rule)))
+        .collect()
 }
 
 fn kind_of(json: &Json) -> &'static str {

@@ -31,8 +31,12 @@ pub async fn collect(
     tenant: &mut TenantHistory,
 ) -> Result<(), LoadError> {
     let parents = parents(admin, org, shapes).await?;
-    let places: HashMap<(usize, String), usize> =
-        tenant.records.iter().enumerate().map(|(at, record)| ((record.object, record.key.clone()), at)).collect();
+    let places: HashMap<(usize, String), usize> = tenant
+        .records
+        .iter()
+        .enumerate()
+        .map(|(at, record)| ((record.object, record.key.clone()), at))
+        .collect();
     for (at, object) in shapes.objects.iter().enumerate() {
         for row in admin.records(&org.name, &object.salesforce, false).await? {
             if row.get("IsDeleted").and_then(Json::as_bool) == Some(true) {
@@ -50,17 +54,30 @@ pub async fn collect(
         .records
         .iter()
         .enumerate()
-        .filter_map(|(at, record)| Some((at, shapes.objects.get(record.object)?.salesforce.clone(), record.key.clone())))
+        .filter_map(|(at, record)| {
+            Some((
+                at,
+                shapes.objects.get(record.object)?.salesforce.clone(),
+                record.key.clone(),
+            ))
+        })
         .collect();
     let mut histories = stream::iter(wanted)
         .map(|(at, entity, key)| async move { (at, admin.history(&org.name, &entity, &key).await) })
         .buffer_unordered(FETCHES);
     while let Some((at, commits)) = histories.next().await {
         let commits = commits?;
-        let Some(record) = tenant.records.get_mut(at) else { continue };
-        let Some(object) = shapes.objects.get(record.object) else { continue };
+        let Some(record) = tenant.records.get_mut(at) else {
+            continue;
+        };
+        let Some(object) = shapes.objects.get(record.object) else {
+            continue;
+        };
         record.commits_cut = commits.len() >= HISTORY_KEPT;
-        record.commits = commits.iter().map(|commit| read_commit(shapes, object, commit, org, &parents)).collect();
+        record.commits = commits
+            .iter()
+            .map(|commit| read_commit(shapes, object, commit, org, &parents))
+            .collect();
         clean_commits(record, object.fields.len());
     }
     Ok(())
@@ -92,7 +109,11 @@ async fn parents(admin: &Admin, org: &OrgInfo, shapes: &Shapes) -> Result<HashMa
 fn read_row(shapes: &Shapes, object: &Object, row: &Json, parents: &HashMap<String, String>) -> Vec<Value> {
     let nothing = Json::Null;
     let value = |name: &str| row.get(name).unwrap_or(&nothing);
-    object.fields.iter().map(|field| shapes.from_salesforce(field, value(&field.salesforce), parents)).collect()
+    object
+        .fields
+        .iter()
+        .map(|field| shapes.from_salesforce(field, value(&field.salesforce), parents))
+        .collect()
 }
 
 fn read_commit(
@@ -120,8 +141,16 @@ fn read_commit(
             Some((at as u8, shapes.from_salesforce(object.fields.get(at)?, value, parents)))
         })
         .collect();
-    let seq = changed.and_then(|changed| changed.get(SEQ)).and_then(Json::as_f64).map(|seq| seq as u64);
-    Commit { engine, kind, fields, seq }
+    let seq = changed
+        .and_then(|changed| changed.get(SEQ))
+        .and_then(Json::as_f64)
+        .map(|seq| seq as u64);
+    Commit {
+        engine,
+        kind,
+        fields,
+        seq,
+    }
 }
 
 /// Leaves in each commit only what it truly changed, where the whole history is known.
@@ -154,7 +183,10 @@ mod tests {
     fn commits_are_read_in_the_products_terms_and_lose_what_they_did_not_change() {
         let shapes = crate::shape::tests::shapes();
         let object = &shapes.objects[1];
-        let org = OrgInfo { user_id: "005000000000001AAA".to_owned(), ..OrgInfo::default() };
+        let org = OrgInfo {
+            user_id: "005000000000001AAA".to_owned(),
+            ..OrgInfo::default()
+        };
         let parents = HashMap::new();
         let read = |commit: Json| read_commit(&shapes, object, &commit, &org, &parents);
         let made = read(json!({"user": "005000000000001", "kind": "CREATE",
@@ -162,12 +194,19 @@ mod tests {
         let touched = read(json!({"user": "005000000000002", "kind": "update", "changed": {"LastName": "A"}}));
         assert!(made.engine && !touched.engine);
         assert_eq!((made.kind, made.seq), (CommitKind::Create, Some(7)));
-        let mut record = RecordHistory { object: 1, commits: vec![made, touched], ..RecordHistory::default() };
+        let mut record = RecordHistory {
+            object: 1,
+            commits: vec![made, touched],
+            ..RecordHistory::default()
+        };
         clean_commits(&mut record, object.fields.len());
         let at = |name: &str| object.field(name).expect(name) as u8;
         let mut fields = record.commits[0].fields.clone();
         fields.sort();
-        let mut expected = vec![(at("last_name"), Value::from("A")), (at("status"), Value::from("churned"))];
+        let mut expected = vec![
+            (at("last_name"), Value::from("A")),
+            (at("status"), Value::from("churned")),
+        ];
         expected.sort();
         assert_eq!(fields, expected);
         assert!(record.commits[1].fields.is_empty());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 
-use super::table::{Entry, LANES, Product};
 use super::Tenant;
+use super::table::{Entry, LANES, Product};
 use crate::dice::Dice;
 use crate::history::StreamId;
 use crate::stack::connect;
@@ -51,7 +51,11 @@ impl Floor {
 
     /// Calls so far.
     pub fn calls(&self) -> u64 {
-        let open: usize = self.open.values().map(|(_, records)| records.len().div_ceil(ROWS_A_CALL)).sum();
+        let open: usize = self
+            .open
+            .values()
+            .map(|(_, records)| records.len().div_ceil(ROWS_A_CALL))
+            .sum();
         self.closed + open as u64
     }
 }
@@ -114,7 +118,11 @@ impl Appender {
 
     fn next(&self) -> Vec<Entry> {
         let product = self.tenant.lock();
-        product.outbox.get(self.lane).map(|queue| queue.iter().take(PIPELINE).cloned().collect()).unwrap_or_default()
+        product
+            .outbox
+            .get(self.lane)
+            .map(|queue| queue.iter().take(PIPELINE).cloned().collect())
+            .unwrap_or_default()
     }
 
     fn acknowledged(&mut self, batch: &[Entry], ids: &[StreamId]) {
@@ -128,13 +136,19 @@ impl Appender {
             product.last_acknowledged = product.last_acknowledged.max(id);
             if entry.dirty && !entry.copy {
                 let object = product.records.get(entry.record).map_or(0, |record| record.object);
-                let delete = entry.fields.iter().any(|(name, value)| *name == "op" && value == "delete");
+                let delete = entry
+                    .fields
+                    .iter()
+                    .any(|(name, value)| *name == "op" && value == "delete");
                 product.floor.appended(object, delete, entry.record, id.0);
             }
             if !entry.copy && self.dice.chance(COPIES_PERCENT) {
                 let other = (self.lane + 1) % LANES;
                 if let Some(queue) = product.outbox.get_mut(other) {
-                    queue.push_back(Entry { copy: true, ..entry.clone() });
+                    queue.push_back(Entry {
+                        copy: true,
+                        ..entry.clone()
+                    });
                 }
             }
         }

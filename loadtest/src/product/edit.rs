@@ -16,9 +16,8 @@ const HOT_PERCENT: f64 = 15.0;
 const HOT_EVERY: usize = 50;
 /// Changes of the product that delete, percent.
 const DELETE_PERCENT: f64 = 1.5;
-/// Edits in the org that delete, and that make a record without a key, percent.
+/// Edits in the org that delete, percent.
 const ORG_DELETE_PERCENT: f64 = 2.0;
-const ORG_CREATE_PERCENT: f64 = 5.0;
 /// People in the org edit records that are at least so old, ms: they must have arrived.
 const SETTLED_MS: u64 = 3_000;
 /// Throws of the dice to find a record that suits.
@@ -66,7 +65,13 @@ impl Plan {
     /// A plan for tenant number `tenant` that grows to `records` records.
     pub fn new(seed: u64, tenant: usize, records: usize, objects: usize) -> Self {
         let dice = Dice::new(seed, tenant as u64 + 1);
-        Self { dice, tenant, records, by_object: vec![Vec::new(); objects], org_edits: 0 }
+        Self {
+            dice,
+            tenant,
+            records,
+            by_object: vec![Vec::new(); objects],
+            org_edits: 0,
+        }
     }
 
     /// One change by the product's users.
@@ -101,7 +106,9 @@ impl Plan {
             None if self.dice.chance(20.0) => 0,
             None => self.dice.below(objects),
         };
-        let Some(name) = product.shapes.objects.get(object).map(|object| object.name.clone()) else { return };
+        let Some(name) = product.shapes.objects.get(object).map(|object| object.name.clone()) else {
+            return;
+        };
         let record = product.make(object, format!("{name}-{}", product.records.len() + 1), now_ms);
         if let Some(records) = self.by_object.get_mut(object) {
             records.push(record);
@@ -111,21 +118,35 @@ impl Plan {
 
     /// Gives a record a row with all of its fields.
     fn fill(&mut self, product: &mut Product, record: usize, now_ms: u64) {
-        let mark = Mark { tenant: self.tenant, side: Side::Product, number: product.edit_number() };
-        let Some(object) = product.records.get(record).map(|history| history.object) else { return };
+        let mark = Mark {
+            tenant: self.tenant,
+            side: Side::Product,
+            number: product.edit_number(),
+        };
+        let Some(object) = product.records.get(record).map(|history| history.object) else {
+            return;
+        };
         let shapes = product.shapes.clone();
-        let Some(shape) = shapes.objects.get(object) else { return };
+        let Some(shape) = shapes.objects.get(object) else {
+            return;
+        };
         let mut data = Map::new();
         for field in &shape.fields {
             let empty = may_be_empty(field) && self.dice.chance(EMPTY_PERCENT);
-            let value = if empty { Json::Null } else { self.value(product, field, mark) };
+            let value = if empty {
+                Json::Null
+            } else {
+                self.value(product, field, mark)
+            };
             data.insert(field.name.clone(), value);
         }
         product.upsert(record, &data, now_ms);
     }
 
     fn change_row(&mut self, product: &mut Product, record: usize, now_ms: u64) {
-        let Some(history) = product.records.get(record) else { return };
+        let Some(history) = product.records.get(record) else {
+            return;
+        };
         if history.product_row.is_none() {
             let by_product = matches!(history.steps.last(), Some(crate::history::Step::Delete));
             if class(record) == 7 && by_product {
@@ -137,7 +158,11 @@ impl Plan {
             return product.delete(record, now_ms);
         }
         let object = history.object;
-        let mark = Mark { tenant: self.tenant, side: Side::Product, number: product.edit_number() };
+        let mark = Mark {
+            tenant: self.tenant,
+            side: Side::Product,
+            number: product.edit_number(),
+        };
         let data = self.some_fields(product, object, mark);
         product.upsert(record, &data, now_ms);
     }
@@ -146,14 +171,24 @@ impl Plan {
     fn some_fields(&mut self, product: &Product, object: usize, mark: Mark) -> Map<String, Json> {
         let shapes = product.shapes.clone();
         let mut data = Map::new();
-        let Some(shape) = shapes.objects.get(object) else { return data };
+        let Some(shape) = shapes.objects.get(object) else {
+            return data;
+        };
         for _ in 0..=usize::from(self.dice.chance(30.0)) {
             let at = self.dice.below(shape.fields.len());
             let Some(field) = shape.fields.get(at) else { continue };
-            let members = field.group.and_then(|group| shape.groups.get(group)).cloned().unwrap_or_else(|| vec![at]);
+            let members = field
+                .group
+                .and_then(|group| shape.groups.get(group))
+                .cloned()
+                .unwrap_or_else(|| vec![at]);
             let empty = may_be_empty(field) && self.dice.chance(EMPTY_PERCENT);
             for member in members.iter().filter_map(|&member| shape.fields.get(member)) {
-                let value = if empty { Json::Null } else { self.value(product, member, mark) };
+                let value = if empty {
+                    Json::Null
+                } else {
+                    self.value(product, member, mark)
+                };
                 data.insert(member.name.clone(), value);
             }
         }
@@ -167,10 +202,18 @@ impl Plan {
                 let whole = mark.number * 2 + u64::from(mark.side == Side::Org);
                 Json::from(whole as f64 / 4.0)
             }
-            Kind::Date => Json::from(format!("2027-{:02}-{:02}", 1 + self.dice.below(12), 1 + self.dice.below(28))),
+            Kind::Date => Json::from(format!(
+                "2027-{:02}-{:02}",
+                1 + self.dice.below(12),
+                1 + self.dice.below(28)
+            )),
             Kind::Choice => {
                 let ours: Vec<&str> = field.values.iter().map(|(ours, _)| ours.as_str()).collect();
-                let choices = if ours.is_empty() { builtin_choices(&field.salesforce).unwrap_or(&[]) } else { &ours };
+                let choices = if ours.is_empty() {
+                    builtin_choices(&field.salesforce).unwrap_or(&[])
+                } else {
+                    &ours
+                };
                 self.dice.pick(choices).map_or(Json::Null, |choice| Json::from(*choice))
             }
             Kind::Reference(parent) => self.parent(product, parent),
@@ -184,35 +227,58 @@ impl Plan {
 
     /// The key of a parent that nobody deletes.
     fn parent(&mut self, product: &Product, object: usize) -> Json {
-        let Some(parents) = self.by_object.get(object) else { return Json::Null };
+        let Some(parents) = self.by_object.get(object) else {
+            return Json::Null;
+        };
         for _ in 0..TRIES {
-            let Some(&record) = self.dice.pick(parents) else { return Json::Null };
+            let Some(&record) = self.dice.pick(parents) else {
+                return Json::Null;
+            };
             if !deletable(record) {
-                return product.records.get(record).map_or(Json::Null, |history| Json::from(history.key.clone()));
+                return product
+                    .records
+                    .get(record)
+                    .map_or(Json::Null, |history| Json::from(history.key.clone()));
             }
         }
         Json::Null
     }
 
-    /// One edit by people in the org; `None` when no record suits at present.
-    pub fn org_edit(&mut self, product: &mut Product, now_ms: u64) -> Option<OrgEdit> {
+    /// One edit by people in the org: a new record without a key, or one of the records that have arrived; `None` when
+    /// no record suits at present.
+    pub fn org_edit(&mut self, product: &Product, now_ms: u64, create: bool) -> Option<OrgEdit> {
         self.org_edits += 1;
-        let mark = Mark { tenant: self.tenant, side: Side::Org, number: self.org_edits };
-        if self.dice.chance(ORG_CREATE_PERCENT) {
+        let mark = Mark {
+            tenant: self.tenant,
+            side: Side::Org,
+            number: self.org_edits,
+        };
+        if create {
             return self.org_create(product, mark);
         }
         let delete = self.dice.chance(ORG_DELETE_PERCENT);
         let record = self.choose(product.records.len(), |record| {
-            product.records.get(record).is_some_and(|history| history.product_row.is_some())
+            product
+                .records
+                .get(record)
+                .is_some_and(|history| history.product_row.is_some())
                 && product.made_at(record) + SETTLED_MS <= now_ms
                 && (!delete || class(record) == 3)
         })?;
         let history = product.records.get(record)?;
         let (object, key) = (history.object, history.key.clone());
-        let data = if delete { Map::new() } else { self.some_fields(product, object, mark) };
+        let data = if delete {
+            Map::new()
+        } else {
+            self.some_fields(product, object, mark)
+        };
         let op = if delete { "delete" } else { "update" };
         let edit = self.for_org(product, object, op, &data)?;
-        Some(OrgEdit { record: Some(record), key: Some(key), ..edit })
+        Some(OrgEdit {
+            record: Some(record),
+            key: Some(key),
+            ..edit
+        })
     }
 
     fn org_create(&mut self, product: &Product, mark: Mark) -> Option<OrgEdit> {
@@ -232,14 +298,23 @@ impl Plan {
         for (name, value) in data {
             let at = shape.field(name)?;
             let field = shape.fields.get(at)?;
-            let Some(theirs) = in_salesforce(product, field, value) else { continue };
+            let Some(theirs) = in_salesforce(product, field, value) else {
+                continue;
+            };
             fields.insert(field.salesforce.clone(), theirs);
             plain.push((at as u8, normal(field.kind, value)));
         }
         if op == "update" && fields.is_empty() {
             return None;
         }
-        Some(OrgEdit { record: None, entity: shape.salesforce.clone(), op, key: None, fields, plain })
+        Some(OrgEdit {
+            record: None,
+            entity: shape.salesforce.clone(),
+            op,
+            key: None,
+            fields,
+            plain,
+        })
     }
 }
 
@@ -256,7 +331,11 @@ fn in_salesforce(product: &Product, field: &Field, value: &Json) -> Option<Json>
             product.salesforce_id(record).map(Json::from)
         }
         (Kind::Choice, Some(ours)) => {
-            let theirs = field.values.iter().find(|(known, _)| known == ours).map_or(ours, |(_, theirs)| theirs);
+            let theirs = field
+                .values
+                .iter()
+                .find(|(known, _)| known == ours)
+                .map_or(ours, |(_, theirs)| theirs);
             Some(Json::from(theirs))
         }
         _ => Some(value.clone()),
@@ -281,7 +360,13 @@ mod tests {
 
     #[test]
     fn one_seed_makes_the_same_edits() {
-        let steps = |seed| run(seed, 500).records.iter().map(|record| record.steps.clone()).collect::<Vec<_>>();
+        let steps = |seed| {
+            run(seed, 500)
+                .records
+                .iter()
+                .map(|record| record.steps.clone())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(steps(1), steps(1));
         assert_ne!(steps(1), steps(2));
     }
@@ -291,10 +376,18 @@ mod tests {
         let product = run(3, 3_000);
         assert_eq!(product.changes, 3_000);
         let count = |wanted: fn(&Step) -> bool| {
-            product.records.iter().flat_map(|record| &record.steps).filter(|step| wanted(step)).count()
+            product
+                .records
+                .iter()
+                .flat_map(|record| &record.steps)
+                .filter(|step| wanted(step))
+                .count()
         };
         assert!(count(|step| matches!(step, Step::Delete)) > 10);
-        assert!(count(|step| matches!(step, Step::Create(_))) > product.records.len(), "some are made again");
+        assert!(
+            count(|step| matches!(step, Step::Create(_))) > product.records.len(),
+            "some are made again"
+        );
         assert!(count(|step| matches!(step, Step::Edit(_))) > 2_000);
     }
 
@@ -305,8 +398,13 @@ mod tests {
         for record in &product.records {
             let shape = &product.shapes.objects[record.object];
             for step in &record.steps {
-                let (Step::Create(fields) | Step::Edit(fields)) = step else { continue };
-                let grouped = fields.iter().filter(|(at, _)| shape.fields[usize::from(*at)].group.is_some()).count();
+                let (Step::Create(fields) | Step::Edit(fields)) = step else {
+                    continue;
+                };
+                let grouped = fields
+                    .iter()
+                    .filter(|(at, _)| shape.fields[usize::from(*at)].group.is_some())
+                    .count();
                 assert!(grouped == 0 || grouped == 2, "{fields:?}");
                 for (at, value) in fields {
                     let field = &shape.fields[usize::from(*at)];

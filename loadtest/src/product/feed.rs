@@ -9,8 +9,8 @@ use redis::streams::{StreamId as RedisEntry, StreamReadOptions, StreamReadReply}
 use redis::{AsyncCommands, FromRedisValue, RedisResult};
 use serde_json::{Map, Value as Json};
 
-use super::table::{Cause, Product};
 use super::Tenant;
+use super::table::{Cause, Product};
 use crate::history::Step;
 use crate::stack::connect_for_blocking;
 use crate::value::Side;
@@ -53,7 +53,11 @@ pub struct Event {
 /// Reads an event from the names and values of a feed entry.
 pub fn parse(fields: &HashMap<String, String>) -> Event {
     let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
-    let json = |name: &str| fields.get(name).and_then(|text| serde_json::from_str::<Json>(text).ok());
+    let json = |name: &str| {
+        fields
+            .get(name)
+            .and_then(|text| serde_json::from_str::<Json>(text).ok())
+    };
     Event {
         id: text("id"),
         tenant: text("tenant"),
@@ -61,7 +65,9 @@ pub fn parse(fields: &HashMap<String, String>) -> Event {
         object: text("object"),
         key: text("key"),
         salesforce_id: text("salesforce_id"),
-        data: json("data").and_then(|data| data.as_object().cloned()).unwrap_or_default(),
+        data: json("data")
+            .and_then(|data| data.as_object().cloned())
+            .unwrap_or_default(),
         revision: fields.get("revision").and_then(|revision| revision.parse().ok()),
         detail: json("detail").unwrap_or(Json::Null),
     }
@@ -105,10 +111,16 @@ impl Reader {
         }
         let mut from = "0";
         while !self.stop.load(Ordering::Relaxed) {
-            let options = StreamReadOptions::default().group(GROUP, CONSUMER).count(COUNT).block(BLOCK_MS);
+            let options = StreamReadOptions::default()
+                .group(GROUP, CONSUMER)
+                .count(COUNT)
+                .block(BLOCK_MS);
             let reply: Option<StreamReadReply> = connection.xread_options(&[FEED], &[from], &options).await?;
-            let entries: Vec<RedisEntry> =
-                reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids).collect();
+            let entries: Vec<RedisEntry> = reply
+                .into_iter()
+                .flat_map(|reply| reply.keys)
+                .flat_map(|key| key.ids)
+                .collect();
             self.idle.store(entries.is_empty() && from == ">", Ordering::Relaxed);
             if entries.is_empty() {
                 from = ">";
@@ -142,18 +154,25 @@ impl Reader {
 
 /// Milliseconds since 1970.
 pub fn now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Applies one event to the product.
 pub fn apply(product: &mut Product, event: &Event, now_ms: u64) {
     *product.events.entry(event.kind.clone()).or_insert(0) += 1;
-    let Some(record) = product.find(&event.object, &event.key) else { return };
+    let Some(record) = product.find(&event.object, &event.key) else {
+        return;
+    };
     if !event.salesforce_id.is_empty() && event.kind != "merged" {
         product.named(record, &event.salesforce_id);
     }
-    let cause = Cause { id: &event.id, revision: event.revision };
+    let cause = Cause {
+        id: &event.id,
+        revision: event.revision,
+    };
     match event.kind.as_str() {
         "changed" => product.apply_changed(record, &event.data, cause, now_ms),
         "deleted" => product.apply_deleted(record, cause, now_ms),
@@ -189,9 +208,16 @@ fn names(detail: &Json) -> Vec<String> {
 }
 
 fn indexes(product: &Product, record: usize, names: &[String]) -> Vec<u8> {
-    let object = product.records.get(record).and_then(|history| product.shapes.objects.get(history.object));
+    let object = product
+        .records
+        .get(record)
+        .and_then(|history| product.shapes.objects.get(history.object));
     let Some(object) = object else { return Vec::new() };
-    names.iter().filter_map(|name| object.field(name)).map(|at| at as u8).collect()
+    names
+        .iter()
+        .filter_map(|name| object.field(name))
+        .map(|at| at as u8)
+        .collect()
 }
 
 /// The present values of some fields (none named: all), as stream data; `None` when the row is gone.
@@ -199,8 +225,16 @@ fn present(product: &Product, record: usize, wanted: &[String]) -> Option<Map<St
     let history = product.records.get(record)?;
     let object = product.shapes.objects.get(history.object)?;
     let row = history.product_row.as_ref()?;
-    let chosen = object.fields.iter().zip(row).filter(|(field, _)| wanted.is_empty() || wanted.contains(&field.name));
-    Some(chosen.map(|(field, value)| (field.name.clone(), field.to_json(value))).collect())
+    let chosen = object
+        .fields
+        .iter()
+        .zip(row)
+        .filter(|(field, _)| wanted.is_empty() || wanted.contains(&field.name));
+    Some(
+        chosen
+            .map(|(field, value)| (field.name.clone(), field.to_json(value)))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -234,7 +268,10 @@ mod tests {
         let mut product = product();
         apply(&mut product, &event("changed", &Json::Null), 0);
         let at = product.shapes.objects[1].field("first_name").expect("declared");
-        assert_eq!(product.records[0].product_row.as_ref().map(|row| &*row[at]), Some("New"));
+        assert_eq!(
+            product.records[0].product_row.as_ref().map(|row| &*row[at]),
+            Some("New")
+        );
         assert_eq!(product.waiting(), 2);
     }
 
@@ -242,16 +279,33 @@ mod tests {
     fn conflicts_and_rejections_are_noted_with_their_fields() {
         let mut product = product();
         let at = product.shapes.objects[1].field("email").expect("declared") as u8;
-        apply(&mut product, &event("conflict", &json!({"id": "c", "fields": ["email"], "winner": "product"})), 0);
+        apply(
+            &mut product,
+            &event(
+                "conflict",
+                &json!({"id": "c", "fields": ["email"], "winner": "product"}),
+            ),
+            0,
+        );
         apply(&mut product, &event("rejected", &json!({"code": "X", "fields": []})), 0);
-        let expected = [Step::Conflict { fields: vec![at], winner: Some(Side::Product) }, Step::Rejected(vec![])];
+        let expected = [
+            Step::Conflict {
+                fields: vec![at],
+                winner: Some(Side::Product),
+            },
+            Step::Rejected(vec![]),
+        ];
         assert_eq!(product.records[0].steps[1..], expected);
     }
 
     #[test]
     fn wanted_is_answered_with_present_values_under_the_events_id() {
         let mut product = product();
-        apply(&mut product, &event("wanted", &json!({"fields": ["last_name"], "why": "repair"})), 0);
+        apply(
+            &mut product,
+            &event("wanted", &json!({"fields": ["last_name"], "why": "repair"})),
+            0,
+        );
         let row = product.outbox[Product::lane(0)].back().expect("an answer");
         assert!(row.fields.contains(&("answers", "e-1".to_owned())));
         assert!(row.fields.contains(&("data", json!({"last_name": "A"}).to_string())));

@@ -24,7 +24,10 @@ pub struct Tenant {
 impl Tenant {
     /// A tenant around an empty product.
     pub fn new(name: &str, product: Product) -> Self {
-        Self { name: name.to_owned(), product: Mutex::new(product) }
+        Self {
+            name: name.to_owned(),
+            product: Mutex::new(product),
+        }
     }
 
     /// The product, for a short time: never held over an await.

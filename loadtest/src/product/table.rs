@@ -122,16 +122,29 @@ impl Product {
     pub fn make(&mut self, object: usize, key: String, now_ms: u64) -> usize {
         let at = self.records.len();
         self.by_key.insert((object, key.clone()), at);
-        self.records.push(RecordHistory { object, key, ..RecordHistory::default() });
-        self.marks.push(Mark { made_at_ms: now_ms, ..Mark::default() });
+        self.records.push(RecordHistory {
+            object,
+            key,
+            ..RecordHistory::default()
+        });
+        self.marks.push(Mark {
+            made_at_ms: now_ms,
+            ..Mark::default()
+        });
         at
     }
 
     /// People change fields of a row, or make the row with all of its fields.
     pub fn upsert(&mut self, record: usize, data: &Map<String, Json>, now_ms: u64) {
         let fields = self.normal_fields(record, data);
-        let Some(history) = self.records.get_mut(record) else { return };
-        let step = if history.product_row.is_some() { Step::Edit(fields.clone()) } else { Step::Create(fields.clone()) };
+        let Some(history) = self.records.get_mut(record) else {
+            return;
+        };
+        let step = if history.product_row.is_some() {
+            Step::Edit(fields.clone())
+        } else {
+            Step::Create(fields.clone())
+        };
         history.steps.push(step);
         self.write(record, &fields);
         self.changes += 1;
@@ -140,7 +153,9 @@ impl Product {
 
     /// People delete a row.
     pub fn delete(&mut self, record: usize, now_ms: u64) {
-        let Some(history) = self.records.get_mut(record) else { return };
+        let Some(history) = self.records.get_mut(record) else {
+            return;
+        };
         history.steps.push(Step::Delete);
         history.product_row = None;
         self.changes += 1;
@@ -151,7 +166,9 @@ impl Product {
     pub fn apply_changed(&mut self, record: usize, data: &Map<String, Json>, cause: Cause<'_>, now_ms: u64) {
         let fields = self.normal_fields(record, data);
         self.saw(record, cause.revision);
-        let Some(history) = self.records.get_mut(record) else { return };
+        let Some(history) = self.records.get_mut(record) else {
+            return;
+        };
         history.steps.push(Step::Changed(fields.clone()));
         if history.product_row.is_none() {
             return;
@@ -163,7 +180,9 @@ impl Product {
     /// Applies a `deleted` event: the row goes, and people never touch its key again.
     pub fn apply_deleted(&mut self, record: usize, cause: Cause<'_>, now_ms: u64) {
         self.saw(record, cause.revision);
-        let Some(history) = self.records.get_mut(record) else { return };
+        let Some(history) = self.records.get_mut(record) else {
+            return;
+        };
         history.steps.push(Step::Deleted);
         if history.product_row.take().is_some() {
             self.emit(record, "delete", None, now_ms, Some(cause), None, false);
@@ -173,7 +192,9 @@ impl Product {
     /// Answers a `wanted` event with the present values of the fields, or with a delete where the row is gone.
     pub fn answer_wanted(&mut self, record: usize, data: Option<&Map<String, Json>>, cause: Cause<'_>, now_ms: u64) {
         self.saw(record, cause.revision);
-        let Some(history) = self.records.get_mut(record) else { return };
+        let Some(history) = self.records.get_mut(record) else {
+            return;
+        };
         history.steps.push(Step::Wanted);
         let op = if data.is_some() { "upsert" } else { "delete" };
         self.emit(record, op, data, now_ms, None, Some(cause.id), false);
@@ -216,18 +237,31 @@ impl Product {
     }
 
     fn normal_fields(&self, record: usize, data: &Map<String, Json>) -> Fields {
-        let object = self.records.get(record).and_then(|history| self.shapes.objects.get(history.object));
+        let object = self
+            .records
+            .get(record)
+            .and_then(|history| self.shapes.objects.get(history.object));
         let Some(object) = object else { return Fields::new() };
-        let known = data.iter().filter_map(|(name, value)| Some((object.field(name)?, value)));
+        let known = data
+            .iter()
+            .filter_map(|(name, value)| Some((object.field(name)?, value)));
         known
             .filter_map(|(at, value)| Some((at as u8, normal(object.fields.get(at)?.kind, value))))
             .collect()
     }
 
     fn write(&mut self, record: usize, fields: &Fields) {
-        let Some(history) = self.records.get_mut(record) else { return };
-        let width = self.shapes.objects.get(history.object).map_or(0, |object| object.fields.len());
-        let row = history.product_row.get_or_insert_with(|| vec![crate::value::Value::default(); width]);
+        let Some(history) = self.records.get_mut(record) else {
+            return;
+        };
+        let width = self
+            .shapes
+            .objects
+            .get(history.object)
+            .map_or(0, |object| object.fields.len());
+        let row = history
+            .product_row
+            .get_or_insert_with(|| vec![crate::value::Value::default(); width]);
         for (at, value) in fields {
             if let Some(place) = row.get_mut(usize::from(*at)) {
                 place.clone_from(value);
@@ -246,8 +280,12 @@ impl Product {
         answers: Option<&str>,
         dirty: bool,
     ) {
-        let (Some(history), Some(mark)) = (self.records.get(record), self.marks.get_mut(record)) else { return };
-        let Some(object) = self.shapes.objects.get(history.object) else { return };
+        let (Some(history), Some(mark)) = (self.records.get(record), self.marks.get_mut(record)) else {
+            return;
+        };
+        let Some(object) = self.shapes.objects.get(history.object) else {
+            return;
+        };
         mark.version += 1;
         self.next_row += 1;
         let mut fields = vec![
@@ -271,7 +309,13 @@ impl Product {
         if let Some(answers) = answers {
             fields.push(("answers", answers.to_owned()));
         }
-        let entry = Entry { id: self.next_row, record, fields, dirty, copy: false };
+        let entry = Entry {
+            id: self.next_row,
+            record,
+            fields,
+            dirty,
+            copy: false,
+        };
         if let Some(queue) = self.outbox.get_mut(Self::lane(record)) {
             queue.push_back(entry);
         }
@@ -282,7 +326,12 @@ impl Product {
 pub(super) fn rfc3339(ms: u64) -> String {
     let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);
-    let (hour, minute, second, rest) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60, of_day % 1000);
+    let (hour, minute, second, rest) = (
+        of_day / 3_600_000,
+        of_day / 60_000 % 60,
+        of_day / 1000 % 60,
+        of_day % 1000,
+    );
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}Z")
 }
 
@@ -294,7 +343,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -306,12 +359,22 @@ mod tests {
     fn product() -> (Product, usize) {
         let mut product = Product::new(Arc::new(crate::shape::tests::shapes()), 0);
         let record = product.make(1, "contact-1".to_owned(), 0);
-        product.upsert(record, json!({"last_name": "A", "email": "a@x.org"}).as_object().expect("object"), 0);
+        product.upsert(
+            record,
+            json!({"last_name": "A", "email": "a@x.org"})
+                .as_object()
+                .expect("object"),
+            0,
+        );
         (product, record)
     }
 
     fn get<'a>(entry: &'a Entry, name: &str) -> Option<&'a str> {
-        entry.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
+        entry
+            .fields
+            .iter()
+            .find(|(field, _)| *field == name)
+            .map(|(_, value)| value.as_str())
     }
 
     #[test]
@@ -325,22 +388,52 @@ mod tests {
     fn the_trigger_names_the_event_and_later_edits_name_the_revision_seen() {
         let (mut product, record) = product();
         let data = json!({"first_name": "B"});
-        let cause = Cause { id: "event-7", revision: Some(3) };
+        let cause = Cause {
+            id: "event-7",
+            revision: Some(3),
+        };
         product.apply_changed(record, data.as_object().expect("object"), cause, 0);
         product.upsert(record, json!({"first_name": "C"}).as_object().expect("object"), 0);
         let rows: Vec<&Entry> = product.outbox[Product::lane(record)].iter().collect();
-        assert_eq!(rows.iter().map(|row| get(row, "version")).collect::<Vec<_>>(), [Some("1"), Some("2"), Some("3")]);
-        assert_eq!(rows.iter().map(|row| get(row, "caused_by")).collect::<Vec<_>>(), [None, Some("event-7"), None]);
-        assert_eq!(rows.iter().map(|row| get(row, "seen_revision")).collect::<Vec<_>>(), [None, Some("3"), Some("3")]);
-        assert_eq!(rows.iter().map(|row| row.dirty).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(
+            rows.iter().map(|row| get(row, "version")).collect::<Vec<_>>(),
+            [Some("1"), Some("2"), Some("3")]
+        );
+        assert_eq!(
+            rows.iter().map(|row| get(row, "caused_by")).collect::<Vec<_>>(),
+            [None, Some("event-7"), None]
+        );
+        assert_eq!(
+            rows.iter().map(|row| get(row, "seen_revision")).collect::<Vec<_>>(),
+            [None, Some("3"), Some("3")]
+        );
+        assert_eq!(
+            rows.iter().map(|row| row.dirty).collect::<Vec<_>>(),
+            [true, false, true]
+        );
     }
 
     #[test]
     fn a_deleted_event_drops_the_row_and_a_late_changed_event_does_not_bring_it_back() {
         let (mut product, record) = product();
-        product.apply_deleted(record, Cause { id: "e1", revision: Some(1) }, 0);
+        product.apply_deleted(
+            record,
+            Cause {
+                id: "e1",
+                revision: Some(1),
+            },
+            0,
+        );
         let late = json!({"first_name": "B"});
-        product.apply_changed(record, late.as_object().expect("object"), Cause { id: "e2", revision: Some(2) }, 0);
+        product.apply_changed(
+            record,
+            late.as_object().expect("object"),
+            Cause {
+                id: "e2",
+                revision: Some(2),
+            },
+            0,
+        );
         assert!(product.records[record].product_row.is_none());
         assert_eq!(product.waiting(), 2, "the create, and the trigger's delete");
     }

@@ -40,11 +40,17 @@ impl Binaries {
     }
 
     fn at(dir: &Path) -> Self {
-        Self { tandem: dir.join("tandem"), orgsim: dir.join("orgsim") }
+        Self {
+            tandem: dir.join("tandem"),
+            orgsim: dir.join("orgsim"),
+        }
     }
 
     fn missing(&self) -> Option<&Path> {
-        [&self.tandem, &self.orgsim].into_iter().find(|path| !path.is_file()).map(PathBuf::as_path)
+        [&self.tandem, &self.orgsim]
+            .into_iter()
+            .find(|path| !path.is_file())
+            .map(PathBuf::as_path)
     }
 }
 
@@ -55,7 +61,9 @@ pub fn repository() -> PathBuf {
 }
 
 fn release_dir() -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|exe| exe.parent().map(Path::to_owned));
     if let Some(beside) = beside.filter(|dir| dir.ends_with("release")) {
         return beside;
     }
@@ -65,7 +73,14 @@ fn release_dir() -> PathBuf {
 
 async fn build() -> Result<(), LoadError> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--release", "-p", "tandem", "-p", "orgsim"]).current_dir(repository()).kill_on_drop(true);
+    command
+        .args(["build", "--release", "-p", "tandem", "-p", "orgsim"])
+        .current_dir(repository())
+        .kill_on_drop(true);
     let status = command.status().await.map_err(LoadError::io("starting cargo"))?;
-    if status.success() { Ok(()) } else { Err(LoadError::Stack(format!("cargo build ended with {status}"))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(LoadError::Stack(format!("cargo build ended with {status}")))
+    }
 }

@@ -42,7 +42,14 @@ impl Engine {
         let log = plan.dir.join(format!("node-{node}.log"));
         let sabotage = plan.sabotage.map(crate::cli::Sabotage::name);
         let process = spawn(&program, &config, &ready_file, &log, sabotage, warden)?;
-        let mut engine = Self { process, program, config, ready_file, log, sabotage };
+        let mut engine = Self {
+            process,
+            program,
+            config,
+            ready_file,
+            log,
+            sabotage,
+        };
         engine.ready().await?;
         Ok(engine)
     }
@@ -62,8 +69,14 @@ impl Engine {
     /// A killed node is started again at once; nobody waits for it to be ready, as no process manager would.
     pub(super) async fn kill_and_restart(&mut self, warden: &Arc<Warden>) -> Result<(), LoadError> {
         self.process.kill().await;
-        self.process =
-            spawn(&self.program, &self.config, &self.ready_file, &self.log, self.sabotage, warden)?;
+        self.process = spawn(
+            &self.program,
+            &self.config,
+            &self.ready_file,
+            &self.log,
+            self.sabotage,
+            warden,
+        )?;
         Ok(())
     }
 }
@@ -79,7 +92,12 @@ fn spawn(
     // The file of an earlier start must not speak for this one. It may not exist.
     std::fs::remove_file(ready_file).unwrap_or_default();
     let mut command = Command::new(program);
-    command.arg("serve").arg("--config").arg(config).arg("--ready-file").arg(ready_file);
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg(config)
+        .arg("--ready-file")
+        .arg(ready_file);
     if let Some(kind) = sabotage {
         command.env(SABOTAGE, kind);
     }

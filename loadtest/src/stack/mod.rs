@@ -63,7 +63,12 @@ impl Stack {
         let orgs = Orgs::start(plan, fence, &warden).await?;
         let nodes = if fence { 1 } else { 2 };
         let text = ConfigText::prepare(plan, &redis.url, &orgs)?;
-        let mut stack = Self { redis, orgs, engines: Vec::new(), warden };
+        let mut stack = Self {
+            redis,
+            orgs,
+            engines: Vec::new(),
+            warden,
+        };
         for node in 1..=nodes {
             let engine = Engine::start(plan, node, &text, &stack.warden).await?;
             stack.engines.push(engine);

@@ -37,7 +37,10 @@ struct StartLine {
 impl Orgs {
     pub(super) async fn start(plan: &StackPlan<'_>, fence: bool, warden: &Arc<Warden>) -> Result<Self, LoadError> {
         let mut command = Command::new(&plan.binaries.orgsim);
-        command.arg("--json").arg("--request-limit").arg(REQUEST_LIMIT_SECONDS.to_string());
+        command
+            .arg("--json")
+            .arg("--request-limit")
+            .arg(REQUEST_LIMIT_SECONDS.to_string());
         command.arg("--seed").arg(plan.seed.to_string());
         // The run is judged on consistency: the day's allowance must not end it.
         command.arg("--daily-calls").arg("100000000");
@@ -59,6 +62,11 @@ impl Orgs {
             .map_err(|error| LoadError::Stack(format!("orgsim's start line is not understood: {error}")))?;
         // Whatever else it prints must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { admin_url: line.admin, pubsub_url: line.pubsub, infos: line.orgs, process })
+        Ok(Self {
+            admin_url: line.admin,
+            pubsub_url: line.pubsub,
+            infos: line.orgs,
+            process,
+        })
     }
 }

@@ -48,7 +48,9 @@ impl Warden {
             .process_group(0)
             .spawn()
             .map_err(LoadError::io("starting sh to watch over the stack"))?;
-        Ok(Self { child: Mutex::new(child) })
+        Ok(Self {
+            child: Mutex::new(child),
+        })
     }
 
     fn tell(&self, op: char, pid: u32) -> Result<(), LoadError> {
@@ -97,11 +99,22 @@ impl Process {
             file.map_err(LoadError::io(format!("opening {}", log.display())))
         };
         let stdout = if piped { Stdio::piped() } else { Stdio::from(open()?) };
-        command.stdin(Stdio::null()).stdout(stdout).stderr(open()?).process_group(0).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(open()?)
+            .process_group(0)
+            .kill_on_drop(true);
         let child = command.spawn().map_err(LoadError::io(format!("starting {name}")))?;
         let pid = child.id().unwrap_or_default();
         warden.tell('+', pid)?;
-        Ok(Self { name: name.to_owned(), log: log.to_owned(), child, pid, warden: warden.clone() })
+        Ok(Self {
+            name: name.to_owned(),
+            log: log.to_owned(),
+            child,
+            pid,
+            warden: warden.clone(),
+        })
     }
 
     /// Its process id.
@@ -130,7 +143,11 @@ impl Process {
     pub fn failure(&self, what: &str) -> LoadError {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let tail = text.get(text.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
-        LoadError::Stack(format!("{} {what}; its log ends:\n{}", self.name, String::from_utf8_lossy(tail)))
+        LoadError::Stack(format!(
+            "{} {what}; its log ends:\n{}",
+            self.name,
+            String::from_utf8_lossy(tail)
+        ))
     }
 
     /// `kill -9`, and waits until it is gone.
@@ -142,9 +159,16 @@ impl Process {
 
     /// SIGTERM, some time, then `kill -9`.
     pub async fn terminate(&mut self) {
-        let asked = Command::new("kill").arg("-TERM").arg(self.pid.to_string()).status().await;
+        let asked = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.pid.to_string())
+            .status()
+            .await;
         if asked.is_ok_and(|status| status.success()) {
-            tokio::time::timeout(TERM_GRACE, self.child.wait()).await.map(drop).unwrap_or_default();
+            tokio::time::timeout(TERM_GRACE, self.child.wait())
+                .await
+                .map(drop)
+                .unwrap_or_default();
         }
         self.kill().await;
     }

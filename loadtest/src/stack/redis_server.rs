@@ -38,7 +38,12 @@ impl RedisServer {
         std::fs::create_dir_all(&dir).map_err(LoadError::io("making the folder of redis"))?;
         let port = free_port()?;
         let process = Self::spawn(&dir, port, warden)?;
-        let mut server = Self { url: format!("redis://127.0.0.1:{port}"), process, dir, port };
+        let mut server = Self {
+            url: format!("redis://127.0.0.1:{port}"),
+            process,
+            dir,
+            port,
+        };
         server.ready().await?;
         Ok(server)
     }
@@ -46,7 +51,16 @@ impl RedisServer {
     fn spawn(dir: &Path, port: u16, warden: &Arc<Warden>) -> Result<Process, LoadError> {
         let mut command = Command::new("redis-server");
         command.arg("--port").arg(port.to_string()).arg("--dir").arg(dir);
-        command.args(["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--save",
+            "",
+        ]);
         command.args(["--notify-keyspace-events", "Kt", "--hash-max-listpack-value", "256"]);
         command.args(["--daemonize", "no", "--loglevel", "warning"]);
         Process::spawn("redis-server", command, &dir.join("redis.log"), false, warden)
@@ -73,7 +87,10 @@ impl RedisServer {
 
 async fn ping(url: &str) -> RedisResult<()> {
     let mut connection = connect(url).await?;
-    redis::cmd("PING").query_async::<String>(&mut connection).await.map(drop)
+    redis::cmd("PING")
+        .query_async::<String>(&mut connection)
+        .await
+        .map(drop)
 }
 
 /// A port of the loopback address that nobody listens on.
@@ -82,7 +99,10 @@ async fn ping(url: &str) -> RedisResult<()> {
 /// When no port can be had.
 pub fn free_port() -> Result<u16, LoadError> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(LoadError::io("finding a free port"))?;
-    Ok(listener.local_addr().map_err(LoadError::io("finding a free port"))?.port())
+    Ok(listener
+        .local_addr()
+        .map_err(LoadError::io("finding a free port"))?
+        .port())
 }
 
 /// A connection for commands that answer at once.
@@ -91,7 +111,9 @@ pub fn free_port() -> Result<u16, LoadError> {
 /// When Redis is away.
 pub async fn connect(url: &str) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WITHIN));
-    redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await
+    redis::Client::open(url)?
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
 }
 
 /// A connection for one blocking reader: no other command may share it, and its answers have no deadline.
@@ -100,7 +122,9 @@ pub async fn connect(url: &str) -> RedisResult<MultiplexedConnection> {
 /// When Redis is away.
 pub async fn connect_for_blocking(url: &str) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
-    redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await
+    redis::Client::open(url)?
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
 }
 
 #[cfg(test)]
@@ -119,8 +143,12 @@ mod tests {
         let mut connection = connect(&server.url).await.expect("a connection");
         let length: u64 = connection.xlen("log").await.expect("a length");
         assert_eq!(length, 1);
-        let notify: Vec<String> =
-            redis::cmd("CONFIG").arg("GET").arg("hash-max-listpack-value").query_async(&mut connection).await.expect("config");
+        let notify: Vec<String> = redis::cmd("CONFIG")
+            .arg("GET")
+            .arg("hash-max-listpack-value")
+            .query_async(&mut connection)
+            .await
+            .expect("config");
         assert_eq!(notify[1], "256");
     }
 }

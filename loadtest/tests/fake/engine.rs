@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::org::{Change, Org, Orgs};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     /// Settles one change in twenty without sending it.
     Settle,
@@ -47,7 +47,7 @@ struct Record {
     last_write: Map<String, Value>,
 }
 
-pub struct Engine {
+pub(crate) struct Engine {
     orgs: Orgs,
     shapes: Arc<Shapes>,
     connection: MultiplexedConnection,
@@ -62,7 +62,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub async fn start(orgs: Orgs, shapes: Arc<Shapes>, redis_url: &str, fault: Fault) -> tokio::task::JoinHandle<()> {
+    pub(crate) async fn start(
+        orgs: Orgs,
+        shapes: Arc<Shapes>,
+        redis_url: &str,
+        fault: Fault,
+    ) -> tokio::task::JoinHandle<()> {
         let connection = connect(redis_url).await.expect("redis");
         let tenants = orgs.infos().into_iter().map(|org| org.name).collect();
         let engine = Self {
@@ -102,7 +107,11 @@ impl Engine {
     async fn round(&mut self, tenant: &str) {
         let log = format!("tandem:{{{tenant}}}:changes");
         let counters = format!("tandem:{{{tenant}}}:counters");
-        let entries: StreamRangeReply = self.connection.xrange_count(&log, "-", "+", 200).await.expect("the log");
+        let entries: StreamRangeReply = self
+            .connection
+            .xrange_count(&log, "-", "+", 200)
+            .await
+            .expect("the log");
         let (mut events, mut done) = (Vec::new(), Vec::new());
         let mut waiting = HashSet::new();
         {
@@ -112,8 +121,11 @@ impl Engine {
                 self.import(tenant, &org, &change, &mut events);
             }
             for entry in &entries.ids {
-                let fields: HashMap<String, String> =
-                    entry.map.keys().filter_map(|name| Some((name.clone(), entry.get(name)?))).collect();
+                let fields: HashMap<String, String> = entry
+                    .map
+                    .keys()
+                    .filter_map(|name| Some((name.clone(), entry.get(name)?)))
+                    .collect();
                 let record = (fields["object"].clone(), fields["key"].clone());
                 if waiting.contains(&record) {
                     continue;
@@ -126,10 +138,18 @@ impl Engine {
                 }
             }
             if self.fault == Fault::Restless {
-                let id = org.rows.iter().find(|(_, row)| !row.deleted && !row.key().is_empty()).map(|(id, _)| id.clone());
+                let id = org
+                    .rows
+                    .iter()
+                    .find(|(_, row)| !row.deleted && !row.key().is_empty())
+                    .map(|(id, _)| id.clone());
                 if let Some(id) = id {
                     self.seq += 1;
-                    org.update(&id, json!({"Tandem_Seq__c": self.seq}).as_object().expect("object").clone(), true);
+                    org.update(
+                        &id,
+                        json!({"Tandem_Seq__c": self.seq}).as_object().expect("object").clone(),
+                        true,
+                    );
                 }
             }
         }
@@ -145,7 +165,7 @@ impl Engine {
             }
         }
         if !events.is_empty() || !done.is_empty() {
-            let _: Vec<Value2> = pipeline.query_async(&mut self.connection).await.expect("a transaction");
+            let _: Vec<redis::Value> = pipeline.query_async(&mut self.connection).await.expect("a transaction");
         }
     }
 
@@ -166,29 +186,43 @@ impl Engine {
 
     /// A change on the bus becomes an event.
     fn import(&mut self, tenant: &str, org: &Org, change: &Change, events: &mut Vec<Vec<(&'static str, String)>>) {
-        let Some((object, key)) = self.keys.get(&change.id).cloned() else { return };
+        let Some((object, key)) = self.keys.get(&change.id).cloned() else {
+            return;
+        };
         if (change.own && self.fault != Fault::Echo) || self.wrong(Fault::DropEvent, 10) {
             return;
         }
         let shapes = self.shapes.clone();
         let shape = &shapes.objects[shapes.object(&object).expect("declared")];
-        let parents: HashMap<String, String> =
-            self.keys.iter().map(|(id, (_, key))| (id[..15].to_owned(), key.clone())).collect();
-        let record = self.records.get_mut(&(tenant.to_owned(), object.clone(), key.clone())).expect("a linked record");
+        let parents: HashMap<String, String> = self
+            .keys
+            .iter()
+            .map(|(id, (_, key))| (id[..15].to_owned(), key.clone()))
+            .collect();
+        let record = self
+            .records
+            .get_mut(&(tenant.to_owned(), object.clone(), key.clone()))
+            .expect("a linked record");
         record.revision += 1;
         let revision = Some(record.revision);
         if change.kind == "delete" {
             if record.id.as_ref() == Some(&change.id) && !change.own {
                 record.id = None;
                 record.deleted_at = revision;
-                let event = Event { kind: "deleted".to_owned(), revision, ..Event::default() };
+                let event = Event {
+                    kind: "deleted".to_owned(),
+                    revision,
+                    ..Event::default()
+                };
                 events.push(self.event(tenant, &object, &key, event));
             }
             return;
         }
         let mut data = Map::new();
         for (name, value) in &change.changed {
-            let Some(at) = shape.salesforce_field(name) else { continue };
+            let Some(at) = shape.salesforce_field(name) else {
+                continue;
+            };
             let field = &shape.fields[at];
             let plain = shapes.from_salesforce(field, value, &parents);
             data.insert(field.name.clone(), field.to_json(&plain));
@@ -197,7 +231,13 @@ impl Engine {
         }
         if !data.is_empty() && org.rows.contains_key(&change.id) {
             let salesforce_id = change.id.clone();
-            let event = Event { kind: "changed".to_owned(), data, revision, salesforce_id, ..Event::default() };
+            let event = Event {
+                kind: "changed".to_owned(),
+                data,
+                revision,
+                salesforce_id,
+                ..Event::default()
+            };
             events.push(self.event(tenant, &object, &key, event));
         }
     }
@@ -218,7 +258,10 @@ impl Engine {
         let shape = &shapes.objects[shapes.object(&object).expect("declared")];
         let place = (tenant.to_owned(), object.clone(), key.clone());
         let mut record = self.records.remove(&place).unwrap_or_default();
-        let seen = entry.get("seen_revision").and_then(|seen| seen.parse::<u64>().ok()).unwrap_or(0);
+        let seen = entry
+            .get("seen_revision")
+            .and_then(|seen| seen.parse::<u64>().ok())
+            .unwrap_or(0);
         let fate = 'fate: {
             if entry.contains_key("caused_by") {
                 break 'fate Some("settled");
@@ -237,14 +280,17 @@ impl Engine {
                 break 'fate Some("settled");
             }
             let data = parse(entry).data;
-            let Some(write) = self.write(tenant, shape, &data) else { break 'fate None };
+            let Some(write) = self.write(tenant, shape, &data) else {
+                break 'fate None;
+            };
             let mut write = write;
             let (mut named, mut back) = (Vec::new(), Map::new());
             for (name, value) in &data {
                 let field = &shape.fields[shape.field(name).expect("declared")];
                 let plain = normal(field.kind, value);
                 let unseen = record.field_revision.get(name).is_some_and(|&revision| revision > seen);
-                if unseen && record.id.is_some() && record.base.get(name) != Some(&plain) && self.fault != Fault::Silent {
+                if unseen && record.id.is_some() && record.base.get(name) != Some(&plain) && self.fault != Fault::Silent
+                {
                     named.push((name.clone(), field.policy));
                     if field.policy == Policy::Salesforce {
                         write.remove(&field.salesforce);
@@ -276,19 +322,36 @@ impl Engine {
                 org.update(record.id.as_ref().expect("a row"), earlier, true);
             }
             for policy in [Policy::Product, Policy::Salesforce] {
-                let fields: Vec<&String> = named.iter().filter(|(_, own)| *own == policy).map(|(name, _)| name).collect();
+                let fields: Vec<&String> = named
+                    .iter()
+                    .filter(|(_, own)| *own == policy)
+                    .map(|(name, _)| name)
+                    .collect();
                 if fields.is_empty() {
                     continue;
                 }
-                let winner = if policy == Policy::Product { "product" } else { "salesforce" };
+                let winner = if policy == Policy::Product {
+                    "product"
+                } else {
+                    "salesforce"
+                };
                 let detail = json!({"id": "c", "fields": fields, "winner": winner});
-                let event = Event { kind: "conflict".to_owned(), detail, revision: Some(record.revision), ..Event::default() };
+                let event = Event {
+                    kind: "conflict".to_owned(),
+                    detail,
+                    revision: Some(record.revision),
+                    ..Event::default()
+                };
                 events.push(self.event(tenant, &object, &key, event));
             }
             if !back.is_empty() {
                 record.revision += 1;
-                let event =
-                    Event { kind: "changed".to_owned(), data: back, revision: Some(record.revision), ..Event::default() };
+                let event = Event {
+                    kind: "changed".to_owned(),
+                    data: back,
+                    revision: Some(record.revision),
+                    ..Event::default()
+                };
                 events.push(self.event(tenant, &object, &key, event));
             }
             Some("settled")
@@ -327,5 +390,3 @@ impl Engine {
         Some(write)
     }
 }
-
-type Value2 = redis::Value;

@@ -10,13 +10,12 @@ use axum::{Json, Router};
 use loadtest::org::OrgInfo;
 use serde_json::{Map, Value, json};
 
-pub const INTEGRATION: &str = "005000000000001AAA";
+pub(crate) const INTEGRATION: &str = "005000000000001AAA";
 const HUMAN: &str = "005000000000002AAA";
 
 /// One change on the bus.
 #[derive(Debug, Clone)]
-pub struct Change {
-    pub entity: String,
+pub(crate) struct Change {
     pub id: String,
     pub own: bool,
     pub kind: &'static str,
@@ -24,20 +23,23 @@ pub struct Change {
 }
 
 #[derive(Debug, Clone)]
-pub struct Row {
+pub(crate) struct Row {
     pub entity: String,
     pub fields: Map<String, Value>,
     pub deleted: bool,
 }
 
 impl Row {
-    pub fn key(&self) -> &str {
-        self.fields.get("Tandem_Key__c").and_then(Value::as_str).unwrap_or_default()
+    pub(crate) fn key(&self) -> &str {
+        self.fields
+            .get("Tandem_Key__c")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 
 #[derive(Debug, Default)]
-pub struct Org {
+pub(crate) struct Org {
     pub rows: BTreeMap<String, Row>,
     pub bus: VecDeque<Change>,
     live: HashMap<(String, String), String>,
@@ -49,11 +51,11 @@ pub struct Org {
 }
 
 impl Org {
-    pub fn find(&self, entity: &str, key: &str) -> Option<String> {
+    pub(crate) fn find(&self, entity: &str, key: &str) -> Option<String> {
         self.live.get(&(entity.to_owned(), key.to_owned())).cloned()
     }
 
-    pub fn create(&mut self, entity: &str, fields: Map<String, Value>, own: bool) -> String {
+    pub(crate) fn create(&mut self, entity: &str, fields: Map<String, Value>, own: bool) -> String {
         self.next += 1;
         let prefix = match entity {
             "Account" => "001",
@@ -61,7 +63,11 @@ impl Org {
             _ => "006",
         };
         let id = format!("{prefix}{:012}AAA", self.next);
-        let row = Row { entity: entity.to_owned(), fields: Map::new(), deleted: false };
+        let row = Row {
+            entity: entity.to_owned(),
+            fields: Map::new(),
+            deleted: false,
+        };
         self.rows.insert(id.clone(), row);
         self.commit(&id, "create", fields, own);
         let row = &self.rows[&id];
@@ -71,11 +77,11 @@ impl Org {
         id
     }
 
-    pub fn update(&mut self, id: &str, fields: Map<String, Value>, own: bool) {
+    pub(crate) fn update(&mut self, id: &str, fields: Map<String, Value>, own: bool) {
         self.commit(id, "update", fields, own);
     }
 
-    pub fn delete(&mut self, id: &str, own: bool) {
+    pub(crate) fn delete(&mut self, id: &str, own: bool) {
         self.commit(id, "delete", Map::new(), own);
         let row = self.rows.get_mut(id).expect("a row");
         row.deleted = true;
@@ -95,35 +101,53 @@ impl Org {
         let entry = json!({"commit_ms": 0, "commit_number": self.commit, "user": user, "origin": "", "kind": kind,
             "changed": changed});
         self.history.entry(place).or_default().push(entry);
-        let entity = row.entity.clone();
-        self.bus.push_back(Change { entity, id: id.to_owned(), own, kind, changed });
+        self.bus.push_back(Change { id: id.to_owned(),
+            own,
+            kind,
+            changed,
+        });
     }
 }
 
 /// All orgs, shared by the admin port and the engine.
 #[derive(Debug, Clone, Default)]
-pub struct Orgs(Arc<HashMap<String, Mutex<Org>>>);
+pub(crate) struct Orgs(Arc<HashMap<String, Mutex<Org>>>);
 
 impl Orgs {
-    pub fn new(names: &[&str]) -> Self {
+    pub(crate) fn new(names: &[&str]) -> Self {
         // Ids of two orgs never meet.
-        let org = |at: usize| Mutex::new(Org { next: at as u64 * 1_000_000, ..Org::default() });
-        Self(Arc::new(names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), org(at))).collect()))
+        let org = |at: usize| {
+            Mutex::new(Org {
+                next: at as u64 * 1_000_000,
+                ..Org::default()
+            })
+        };
+        Self(Arc::new(
+            names
+                .iter()
+                .enumerate()
+                .map(|(at, name)| ((*name).to_owned(), org(at)))
+                .collect(),
+        ))
     }
 
-    pub fn lock(&self, name: &str) -> MutexGuard<'_, Org> {
+    pub(crate) fn lock(&self, name: &str) -> MutexGuard<'_, Org> {
         self.0[name].lock().expect("no panic holds it")
     }
 
-    pub fn infos(&self) -> Vec<OrgInfo> {
+    pub(crate) fn infos(&self) -> Vec<OrgInfo> {
         let mut names: Vec<&String> = self.0.keys().collect();
         names.sort();
-        let info = |name: &String| OrgInfo { name: name.clone(), user_id: INTEGRATION.to_owned(), ..OrgInfo::default() };
+        let info = |name: &String| OrgInfo {
+            name: name.clone(),
+            user_id: INTEGRATION.to_owned(),
+            ..OrgInfo::default()
+        };
         names.into_iter().map(info).collect()
     }
 
     /// Serves the admin port; answers its URL.
-    pub async fn serve(&self) -> String {
+    pub(crate) async fn serve(&self) -> String {
         let router = Router::new()
             .route("/orgs/{org}/edit", post(edit))
             .route("/orgs/{org}/records/{entity}", get(records))
@@ -137,7 +161,11 @@ impl Orgs {
     }
 }
 
-async fn edit(State(orgs): State<Orgs>, Path(name): Path<String>, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+async fn edit(
+    State(orgs): State<Orgs>,
+    Path(name): Path<String>,
+    Json(body): Json<Value>,
+) -> (StatusCode, Json<Value>) {
     let mut org = orgs.lock(&name);
     let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
     let fields = body["fields"].as_object().cloned().unwrap_or_default();
@@ -164,7 +192,10 @@ async fn records(
 ) -> Json<Value> {
     let org = orgs.lock(&name);
     let deleted = query.get("deleted").is_some_and(|deleted| deleted == "true");
-    let rows = org.rows.iter().filter(|(_, row)| row.entity == entity && row.deleted == deleted);
+    let rows = org
+        .rows
+        .iter()
+        .filter(|(_, row)| row.entity == entity && row.deleted == deleted);
     let rows = rows.map(|(id, row)| {
         let mut row = row.fields.clone();
         row.insert("Id".to_owned(), json!(id));
@@ -179,10 +210,17 @@ async fn history(
     Query(query): Query<HashMap<String, String>>,
 ) -> Json<Value> {
     let org = orgs.lock(&name);
-    Json(json!(org.history.get(&(entity, query["key"].clone())).cloned().unwrap_or_default()))
+    Json(json!(
+        org.history
+            .get(&(entity, query["key"].clone()))
+            .cloned()
+            .unwrap_or_default()
+    ))
 }
 
 async fn calls(State(orgs): State<Orgs>, Path(name): Path<String>) -> Json<Value> {
     let org = orgs.lock(&name);
-    Json(json!({"total": org.calls, "by": {"rest": org.calls}, "rows": {"update": org.rows_written}, "fence_refusals": 0}))
+    Json(
+        json!({"total": org.calls, "by": {"rest": org.calls}, "rows": {"update": org.rows_written}, "fence_refusals": 0}),
+    )
 }
