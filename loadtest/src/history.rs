@@ -37,6 +37,8 @@ pub struct TenantHistory {
     pub named_ids: HashMap<String, Vec<usize>>,
     /// Live rows of the org without a key.
     pub unkeyed_rows: u64,
+    /// Live rows of the org with a key that the product never had.
+    pub unknown_keys: u64,
     /// Rows that people made in the org (they never get a key here).
     pub unlinked: u64,
     /// What struck this tenant and may explain a write that is sent again.

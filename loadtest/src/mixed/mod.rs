@@ -32,7 +32,10 @@ const REST_WITH_SABOTAGE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the run could not be made; what the oracle finds is in the report.
 pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
-    let objects = settings.objects.clone().unwrap_or_else(|| repository().join("config/objects"));
+    let objects = settings
+        .objects
+        .clone()
+        .unwrap_or_else(|| repository().join("config/objects"));
     let shapes = Arc::new(Shapes::load(&objects)?);
     let binaries = Binaries::find(settings.bin_dir.as_deref(), settings.build).await?;
     let scratch = Scratch::new(settings.keep.as_deref())?;

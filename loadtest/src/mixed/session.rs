@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::drive::Load;
 use crate::dice::Dice;
 use crate::org::{Admin, OrgInfo};
-use crate::product::{Appender, LANES, Plan, Product, Reader, Tenant};
+use crate::product::{Appender, LANES, Plan, Product, Reader, Seen, Tenant};
 use crate::shape::Shapes;
 
 /// Changes of the product for one record of the product, on average.
@@ -106,7 +106,7 @@ impl Session {
             stop: stop.clone(),
             applied: applied.clone(),
             idle: reader_idle.clone(),
-            seen: std::collections::HashSet::new(),
+            seen: Seen::default(),
         };
         tasks.push(tokio::spawn(reader.run()));
         let org_edits = Arc::new(AtomicU64::new(0));

@@ -4,9 +4,17 @@ use std::collections::HashSet;
 
 use super::Case;
 use super::verdict::{Findings, Promise};
-use crate::history::{RecordHistory, value_of};
+use crate::history::{RecordHistory, TenantHistory, value_of};
 use crate::shape::Object;
 use crate::value::{Mark, Value};
+
+/// No row of the org carries a key that the product never gave.
+pub(super) fn tenant(tenant: &TenantHistory, findings: &mut Findings) {
+    if tenant.unknown_keys > 0 {
+        let what = "rows of the org with keys that the product never gave";
+        findings.tenant(Promise::C2, tenant.unknown_keys, tenant, what);
+    }
+}
 
 pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
     let record = case.record;

@@ -182,6 +182,13 @@ fn c2_a_value_that_nobody_wrote_is_found() {
 }
 
 #[test]
+fn c2_a_key_that_the_product_never_gave_is_found() {
+    let mut history = run(Contact::synced());
+    history.tenants[0].unknown_keys = 2;
+    assert_eq!(found(&judge(&history)), [(Promise::C2, 2)]);
+}
+
+#[test]
 fn c2_an_address_of_two_edits_is_found() {
     let mut record = Contact::synced();
     record

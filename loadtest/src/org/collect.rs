@@ -13,6 +13,8 @@ use crate::value::Value;
 
 /// The platform's field that holds the product's key.
 const KEY: &str = "Tandem_Key__c";
+/// Keys that the engine may use for rows of its own, such as the one that proves the fence.
+const RESERVED: &str = "tandem";
 /// The field that holds the sequence.
 const SEQ: &str = "Tandem_Seq__c";
 /// The admin port keeps so many commits of a row; older ones are gone.
@@ -46,7 +48,9 @@ pub async fn collect(
             let place = places.get(&(at, key.to_owned())).copied();
             match place.and_then(|place| tenant.records.get_mut(place)) {
                 Some(record) => record.org_rows.push(read_row(shapes, object, &row, &parents)),
-                None => tenant.unkeyed_rows += 1,
+                None if key.is_empty() => tenant.unkeyed_rows += 1,
+                None if key.starts_with(RESERVED) => {}
+                None => tenant.unknown_keys += 1,
             }
         }
     }

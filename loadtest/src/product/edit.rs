@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::table::Product;
 use crate::dice::Dice;
-use crate::history::Fields;
+use crate::history::{Fields, Step};
 use crate::shape::{Field, Policy, builtin_choices};
 use crate::value::{Kind, Mark, Side, normal};
 
@@ -78,7 +78,11 @@ impl Plan {
     pub fn change(&mut self, product: &mut Product, now_ms: u64) {
         let known = product.records.len();
         let grow = known < self.records && (known < 10 || self.dice.chance(30.0));
-        let chosen = if grow { None } else { self.choose(known, |_| true) };
+        let chosen = if grow {
+            None
+        } else {
+            self.choose(known, |record| may_change(product, record))
+        };
         match chosen {
             None => self.create(product, now_ms),
             Some(record) => self.change_row(product, record, now_ms),
@@ -148,11 +152,7 @@ impl Plan {
             return;
         };
         if history.product_row.is_none() {
-            let by_product = matches!(history.steps.last(), Some(crate::history::Step::Delete));
-            if class(record) == 7 && by_product {
-                return self.fill(product, record, now_ms);
-            }
-            return self.create(product, now_ms);
+            return self.fill(product, record, now_ms);
         }
         if deletable(record) && self.dice.chance(DELETE_PERCENT * 10.0 / 3.0) {
             return product.delete(record, now_ms);
@@ -318,6 +318,15 @@ impl Plan {
     }
 }
 
+/// The record has a row, or may get one again.
+fn may_change(product: &Product, record: usize) -> bool {
+    let Some(history) = product.records.get(record) else {
+        return false;
+    };
+    let by_product = matches!(history.steps.last(), Some(Step::Delete));
+    history.product_row.is_some() || (class(record) == 7 && by_product)
+}
+
 fn may_be_empty(field: &Field) -> bool {
     let always_set = ["StageName", "CloseDate"].contains(&field.salesforce.as_str());
     !field.required && field.group.is_none() && !always_set && field.policy != Policy::Other
@@ -345,7 +354,6 @@ fn in_salesforce(product: &Product, field: &Field, value: &Json) -> Option<Json>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Step;
     use std::sync::Arc;
 
     fn run(seed: u64, changes: usize) -> Product {
@@ -417,9 +425,11 @@ mod tests {
 
     #[test]
     fn people_in_the_org_edit_live_old_records_and_make_some_without_a_key() {
-        let mut product = run(5, 2_000);
+        let product = run(5, 2_000);
         let mut plan = Plan::new(5, 0, 60, 2);
-        let edits: Vec<OrgEdit> = (0..500).filter_map(|_| plan.org_edit(&mut product, 100_000)).collect();
+        let edits: Vec<OrgEdit> = (0..500)
+            .filter_map(|turn| plan.org_edit(&product, 100_000, turn % 10 == 0))
+            .collect();
         assert!(edits.iter().any(|edit| edit.op == "create" && edit.key.is_none()));
         for edit in edits.iter().filter(|edit| edit.op == "delete") {
             assert_eq!(class(edit.record.expect("a record")), 3);

@@ -1,6 +1,7 @@
 //! The consumer of the feed: one active reader, deduplication by event id, each event applied as the contract says.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -73,6 +74,22 @@ pub fn parse(fields: &HashMap<String, String>) -> Event {
     }
 }
 
+/// Ids of events already applied, 16 bytes each: ids can be long, and a run has hundreds of thousands.
+#[derive(Debug, Default)]
+pub struct Seen(HashSet<(u64, u64)>);
+
+impl Seen {
+    /// Notes an id; false when it was noted before.
+    pub fn first_time(&mut self, id: &str) -> bool {
+        let hash = |salt: u8| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            (salt, id).hash(&mut hasher);
+            hasher.finish()
+        };
+        self.0.insert((hash(1), hash(2)))
+    }
+}
+
 /// The product's reader.
 #[derive(Debug)]
 pub struct Reader {
@@ -87,7 +104,7 @@ pub struct Reader {
     /// Raised while the last read found nothing.
     pub idle: Arc<AtomicBool>,
     /// Ids already applied.
-    pub seen: HashSet<String>,
+    pub seen: Seen,
 }
 
 impl Reader {
@@ -142,7 +159,7 @@ impl Reader {
             .filter_map(|(name, value)| Some((name.clone(), String::from_redis_value_ref(value).ok()?)))
             .collect();
         let event = parse(&fields);
-        if !self.seen.insert(event.id.clone()) {
+        if !self.seen.first_time(&event.id) {
             return;
         }
         if let Some(tenant) = self.tenants.get(&event.tenant) {
@@ -261,6 +278,21 @@ mod tests {
         let record = product.make(1, "contact-1".to_owned(), 0);
         product.upsert(record, json!({"last_name": "A"}).as_object().expect("object"), 0);
         product
+    }
+
+    #[test]
+    fn an_event_is_applied_once() {
+        let mut seen = Seen::default();
+        assert_eq!(["a", "b", "a"].map(|id| seen.first_time(id)), [true, true, false]);
+    }
+
+    #[test]
+    fn fields_that_only_salesforce_writes_are_not_sent_back() {
+        let mut product = product();
+        let mut event = event("changed", &Json::Null);
+        event.data = json!({"full_name": "New A"}).as_object().cloned().expect("an object");
+        apply(&mut product, &event, 0);
+        assert_eq!(product.waiting(), 1, "the create alone");
     }
 
     #[test]

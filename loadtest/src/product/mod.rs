@@ -8,7 +8,7 @@ mod table;
 
 pub use append::{Appender, Floor, stream_id};
 pub use edit::{OrgEdit, Plan};
-pub use feed::{Event, FEED, GROUP, Reader, apply, now_ms, parse};
+pub use feed::{Event, FEED, GROUP, Reader, Seen, apply, now_ms, parse};
 pub use table::{Cause, Entry, LANES, Product};
 
 use std::sync::{Mutex, MutexGuard};

@@ -170,11 +170,26 @@ impl Product {
             return;
         };
         history.steps.push(Step::Changed(fields.clone()));
+        let object = history.object;
         if history.product_row.is_none() {
             return;
         }
         self.write(record, &fields);
-        self.emit(record, "upsert", Some(data), now_ms, Some(cause), None, false);
+        // Fields that only Salesforce writes are no columns of the outbox.
+        let known = |name: &str| {
+            self.shapes
+                .objects
+                .get(object)
+                .is_some_and(|object| object.field(name).is_some())
+        };
+        let sent: Map<String, Json> = data
+            .iter()
+            .filter(|(name, _)| known(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if !sent.is_empty() {
+            self.emit(record, "upsert", Some(&sent), now_ms, Some(cause), None, false);
+        }
     }
 
     /// Applies a `deleted` event: the row goes, and people never touch its key again.

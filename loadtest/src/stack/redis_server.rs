@@ -78,7 +78,11 @@ impl RedisServer {
         Err(self.process.failure("did not answer in time"))
     }
 
-    pub(super) async fn kill_and_restart(&mut self, warden: &Arc<Warden>) -> Result<(), LoadError> {
+    /// `kill -9`, and a new server at once on the same port and files.
+    ///
+    /// # Errors
+    /// When it does not answer again in time.
+    pub async fn kill_and_restart(&mut self, warden: &Arc<Warden>) -> Result<(), LoadError> {
         self.process.kill().await;
         self.process = Self::spawn(&self.dir, self.port, warden)?;
         self.ready().await

@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     Vanish,
     /// Makes one record in ten twice.
     Twice,
-    /// Makes a record again when the product edits what a person deleted.
+    /// Makes a record again that a person deleted.
     Resurrect,
     /// Overwrites without a word what people changed meanwhile.
     Silent,
@@ -118,7 +118,7 @@ impl Engine {
             let orgs = self.orgs.clone();
             let mut org = orgs.lock(tenant);
             while let Some(change) = org.bus.pop_front() {
-                self.import(tenant, &org, &change, &mut events);
+                self.import(tenant, &mut org, &change, &mut events);
             }
             for entry in &entries.ids {
                 let fields: HashMap<String, String> = entry
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// A change on the bus becomes an event.
-    fn import(&mut self, tenant: &str, org: &Org, change: &Change, events: &mut Vec<Vec<(&'static str, String)>>) {
+    fn import(&mut self, tenant: &str, org: &mut Org, change: &Change, events: &mut Vec<Vec<(&'static str, String)>>) {
         let Some((object, key)) = self.keys.get(&change.id).cloned() else {
             return;
         };
@@ -203,6 +203,13 @@ impl Engine {
             .records
             .get_mut(&(tenant.to_owned(), object.clone(), key.clone()))
             .expect("a linked record");
+        if change.kind == "delete" && !change.own && self.fault == Fault::Resurrect {
+            let row = org.rows[&change.id].clone();
+            let id = org.create(&row.entity, row.fields, true);
+            record.id = Some(id.clone());
+            self.keys.insert(id, (object, key));
+            return;
+        }
         record.revision += 1;
         let revision = Some(record.revision);
         if change.kind == "delete" {
@@ -273,7 +280,7 @@ impl Engine {
                 record.base.clear();
                 break 'fate Some("settled");
             }
-            if record.deleted_at.is_some_and(|deleted| seen < deleted) && self.fault != Fault::Resurrect {
+            if record.deleted_at.is_some_and(|deleted| seen < deleted) {
                 break 'fate Some("refused");
             }
             if self.wrong(Fault::Settle, 20) {

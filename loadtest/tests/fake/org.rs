@@ -101,7 +101,8 @@ impl Org {
         let entry = json!({"commit_ms": 0, "commit_number": self.commit, "user": user, "origin": "", "kind": kind,
             "changed": changed});
         self.history.entry(place).or_default().push(entry);
-        self.bus.push_back(Change { id: id.to_owned(),
+        self.bus.push_back(Change {
+            id: id.to_owned(),
             own,
             kind,
             changed,
