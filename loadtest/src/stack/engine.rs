@@ -69,6 +69,11 @@ impl Engine {
     /// A killed node is started again at once; nobody waits for it to be ready, as no process manager would.
     pub(super) async fn kill_and_restart(&mut self, warden: &Arc<Warden>) -> Result<(), LoadError> {
         self.process.kill().await;
+        self.restart(warden)
+    }
+
+    /// A new process in the place of one that has ended.
+    pub(super) fn restart(&mut self, warden: &Arc<Warden>) -> Result<(), LoadError> {
         self.process = spawn(
             &self.program,
             &self.config,

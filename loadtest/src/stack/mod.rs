@@ -15,9 +15,11 @@ pub use redis_server::{RedisServer, connect, connect_for_blocking, free_port};
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::cli::Sabotage;
 use crate::error::LoadError;
+use crate::report::say;
 use config::ConfigText;
 
 /// The request limit of the org and of the engine: how long a request may go on after its client left.
@@ -49,7 +51,15 @@ pub struct Stack {
     pub orgs: Orgs,
     engines: Vec<Engine>,
     warden: Arc<Warden>,
+    killed: Option<Instant>,
+    restarts: u32,
 }
+
+/// A node that ends by itself so soon after a kill is started again, as a process manager would: it may have found no
+/// Redis when it started.
+const RESTARTED_AFTER_KILL: Duration = Duration::from_secs(60);
+/// So often, over the whole run.
+const RESTARTS: u32 = 20;
 
 impl Stack {
     /// Starts all and waits until each is ready.
@@ -68,6 +78,8 @@ impl Stack {
             orgs,
             engines: Vec::new(),
             warden,
+            killed: None,
+            restarts: 0,
         };
         for node in 1..=nodes {
             let engine = Engine::start(plan, node, &text, &stack.warden).await?;
@@ -81,6 +93,7 @@ impl Stack {
     /// # Errors
     /// When it does not start again.
     pub async fn kill_engine(&mut self) -> Result<(), LoadError> {
+        self.killed = Some(Instant::now());
         match self.engines.first_mut() {
             Some(engine) => engine.kill_and_restart(&self.warden).await,
             None => Ok(()),
@@ -92,17 +105,32 @@ impl Stack {
     /// # Errors
     /// When it does not start again.
     pub async fn kill_redis(&mut self) -> Result<(), LoadError> {
+        self.killed = Some(Instant::now());
         self.redis.kill_and_restart(&self.warden).await
     }
 
-    /// Finds a process that ended although nobody killed it.
+    /// Finds a process that ended although nobody killed it; starts a node again that ended soon after a kill.
     ///
     /// # Errors
     /// The part that died, with the end of its log.
     pub fn check(&mut self) -> Result<(), LoadError> {
         self.redis.process.check()?;
         self.orgs.process.check()?;
-        self.engines.iter_mut().try_for_each(|engine| engine.process.check())
+        let shaken = self
+            .killed
+            .is_some_and(|killed| killed.elapsed() < RESTARTED_AFTER_KILL);
+        for engine in &mut self.engines {
+            match engine.process.check() {
+                Ok(()) => {}
+                Err(error) if shaken && self.restarts < RESTARTS => {
+                    self.restarts += 1;
+                    say(&format!("started again: {error}"));
+                    engine.restart(&self.warden)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Stops all: the engine first and in peace, so that it can release what it holds.

@@ -174,6 +174,15 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The id of a process that has ended may be given to another: the watcher must forget it.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.warden.tell('-', self.pid).unwrap_or_default();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
