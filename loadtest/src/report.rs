@@ -68,6 +68,9 @@ pub struct Report {
     pub events_by: BTreeMap<String, u64>,
     /// The first findings of each promise.
     pub findings: Vec<Finding>,
+    /// The story of the records found wrong, for a file of its own.
+    #[serde(skip)]
+    pub evidence: String,
 }
 
 impl Report {
@@ -87,6 +90,7 @@ impl Report {
             overwritten_unsent: verdict.overwritten_unsent,
             violations: verdict.violations,
             findings: verdict.findings,
+            evidence: judged.evidence,
             rest_seconds: judged.rest_seconds,
             seed: world.seed,
             tenants: world.orgs.len() as u64,

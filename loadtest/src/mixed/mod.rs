@@ -24,6 +24,8 @@ use crate::report::{Report, say};
 use crate::shape::Shapes;
 use crate::stack::{Binaries, Stack, StackPlan, repository};
 
+/// The file that tells the story of the records found wrong.
+const EVIDENCE: &str = "evidence.txt";
 /// Longest wait for equality where a sabotage makes it unlikely.
 const REST_WITH_SABOTAGE: Duration = Duration::from_secs(60);
 
@@ -56,8 +58,18 @@ pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
     let mut stack = Stack::start(&plan).await?;
     let judged = on_stack(settings, shapes, &mut stack).await;
     stack.stop().await;
-    if judged.is_err() {
-        scratch.keep();
+    match &judged {
+        Ok(report) if report.clean() => {}
+        Ok(report) => {
+            let path = scratch.path().join(EVIDENCE);
+            std::fs::write(&path, &report.evidence).map_err(LoadError::io(format!("writing {}", path.display())))?;
+            say(&format!(
+                "the story of the records found wrong is in {}",
+                path.display()
+            ));
+            scratch.keep();
+        }
+        Err(_) => scratch.keep(),
     }
     judged
 }
@@ -149,7 +161,7 @@ impl Scratch {
         }
     }
 
-    /// Leaves a temporary folder behind, for a run that failed.
+    /// Leaves a temporary folder behind, for a run that failed or was found wrong.
     fn keep(&self) {
         if let Self::Temporary(dir, path) = self {
             if let Some(dir) = dir.borrow_mut().take() {

@@ -11,7 +11,7 @@ use super::record;
 use super::session::{Session, World};
 use super::stage::Stage;
 use crate::error::LoadError;
-use crate::oracle::{Verdict, judge};
+use crate::oracle::{Verdict, evidence, judge};
 use crate::org::Calls;
 use crate::product::{FEED, GROUP};
 use crate::report::say;
@@ -50,6 +50,8 @@ impl Default for Patience {
 pub struct Judged {
     /// The oracle's word.
     pub verdict: Verdict,
+    /// The story of the records found wrong; empty when nothing was found.
+    pub evidence: String,
     /// Counted calls, one an org.
     pub calls: Vec<Calls>,
     /// From the end of edits to equality (or to the end of patience), seconds.
@@ -96,8 +98,10 @@ pub(super) async fn rest_and_judge(
             0
         };
     }
+    let verdict = judge(&history);
     Ok(Judged {
-        verdict: judge(&history),
+        evidence: evidence(&history, &verdict),
+        verdict,
         calls,
         rest_seconds,
     })

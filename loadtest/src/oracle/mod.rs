@@ -7,6 +7,7 @@ mod conserve;
 mod converge;
 mod create;
 mod echo;
+mod evidence;
 mod invention;
 mod isolation;
 mod life;
@@ -16,6 +17,7 @@ mod order;
 mod tests;
 mod verdict;
 
+pub use evidence::evidence;
 pub use verdict::{Finding, Promise, Verdict};
 
 use crate::history::{History, RecordHistory, TenantHistory};

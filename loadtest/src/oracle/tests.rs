@@ -405,3 +405,22 @@ fn c10_entries_that_vanish_and_lost_acknowledged_appends_are_found() {
     history.tenants[0].log.length = 1;
     assert_eq!(found(&judge(&history)), [(Promise::C10, 1)]);
 }
+
+#[test]
+fn the_evidence_tells_both_sides_of_a_record_found_wrong() {
+    let mut record = Contact::edited("first_name", "First q0p2z");
+    record.org_rows.clear();
+    let history = run(record);
+    let text = evidence(&history, &judge(&history));
+    for part in [
+        "== t01 contact contact-1",
+        "C1",
+        "edit     first_name=\"First q0p2z\"",
+        "engine Update seq=20",
+        "product at the end:",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    let clean = run(Contact::synced());
+    assert_eq!(evidence(&clean, &judge(&clean)), "");
+}

@@ -162,6 +162,7 @@ impl Process {
         let asked = Command::new("kill")
             .arg("-TERM")
             .arg(self.pid.to_string())
+            .stderr(Stdio::null())
             .status()
             .await;
         if asked.is_ok_and(|status| status.success()) {
