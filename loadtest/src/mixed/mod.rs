@@ -1,0 +1,173 @@
+//! The mixed run: changes on both sides of many tenants, faults, rest, judgement.
+
+mod drive;
+mod editors;
+mod record;
+mod rest;
+mod session;
+mod stage;
+
+pub use drive::Load;
+pub use rest::{Judged, Patience};
+pub use session::{Session, World};
+pub use stage::{Part, Stage, Still};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::{Mixed, Sabotage};
+use crate::error::LoadError;
+use crate::org::Admin;
+use crate::report::{Report, say};
+use crate::shape::Shapes;
+use crate::stack::{Binaries, Stack, StackPlan, repository};
+
+/// The file that tells the story of the records found wrong.
+const EVIDENCE: &str = "evidence.txt";
+/// Longest wait for equality where a sabotage makes it unlikely.
+const REST_WITH_SABOTAGE: Duration = Duration::from_secs(60);
+
+/// Runs the whole scenario on a stack of its own.
+///
+/// # Errors
+/// When the run could not be made; what the oracle finds is in the report.
+pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
+    let objects = settings
+        .objects
+        .clone()
+        .unwrap_or_else(|| repository().join("config/objects"));
+    let shapes = Arc::new(Shapes::load(&objects)?);
+    let binaries = Binaries::find(settings.bin_dir.as_deref(), settings.build).await?;
+    let scratch = Scratch::new(settings.keep.as_deref())?;
+    let tenants: Vec<String> = (1..=settings.tenants).map(|tenant| format!("t{tenant:02}")).collect();
+    say(&format!(
+        "starting redis, {} orgs and the engine in {}",
+        tenants.len(),
+        scratch.path().display()
+    ));
+    let plan = StackPlan {
+        dir: scratch.path(),
+        binaries: &binaries,
+        objects: &objects,
+        tenants: &tenants,
+        seed: settings.seed,
+        sabotage: settings.sabotage,
+    };
+    let mut stack = Stack::start(&plan).await?;
+    let judged = on_stack(settings, shapes, &mut stack).await;
+    stack.stop().await;
+    match &judged {
+        Ok(report) if report.clean() => {}
+        Ok(report) => {
+            let path = scratch.path().join(EVIDENCE);
+            std::fs::write(&path, &report.evidence).map_err(LoadError::io(format!("writing {}", path.display())))?;
+            say(&format!(
+                "the story of the records found wrong is in {}",
+                path.display()
+            ));
+            scratch.keep();
+        }
+        Err(_) => scratch.keep(),
+    }
+    judged
+}
+
+async fn on_stack(settings: &Mixed, shapes: Arc<Shapes>, stack: &mut Stack) -> Result<Report, LoadError> {
+    let world = World {
+        redis_url: stack.redis.url.clone(),
+        admin: Admin::new(&stack.orgs.admin_url)?,
+        orgs: stack.orgs.infos.clone(),
+        shapes,
+        seed: settings.seed,
+    };
+    let within = settings.rest_seconds.map(Duration::from_secs);
+    let usual = Patience::default();
+    let patience = Patience {
+        within: within.unwrap_or(if settings.sabotage.is_some() {
+            REST_WITH_SABOTAGE
+        } else {
+            usual.within
+        }),
+        ..usual
+    };
+    let load = Load {
+        seconds: settings.minutes * 60.0,
+        changes: settings.changes,
+        org_edits: settings.org_edits,
+        kills: settings.kill.clone(),
+        faults: settings.faults.clone(),
+    };
+    judge_run(&world, &load, &patience, settings.sabotage, stack).await
+}
+
+/// Drives a load in a world, waits for rest and judges.
+///
+/// # Errors
+/// When a part of the stack fails.
+pub async fn judge_run(
+    world: &World,
+    load: &Load,
+    patience: &Patience,
+    sabotage: Option<Sabotage>,
+    stage: &mut impl Stage,
+) -> Result<Report, LoadError> {
+    let started = std::time::Instant::now();
+    let session = Session::start(world, load);
+    let struck = drive::drive(world, load, &session, stage).await?;
+    say("edits have ended; waiting until both sides are at rest");
+    let judged = rest::rest_and_judge(world, &session, patience, &struck, stage).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    session.stop().await;
+    let mut faults: BTreeMap<String, u64> = ["503", "drop", "truncate"]
+        .into_iter()
+        .map(|name| (name.to_owned(), 0))
+        .collect();
+    faults.extend(struck.by_kind());
+    faults.insert("sabotage".to_owned(), u64::from(sabotage.is_some()));
+    Ok(Report::new(world, &session, judged, faults, seconds))
+}
+
+/// The folder of a run: removed at its end unless it is to be kept.
+#[derive(Debug)]
+enum Scratch {
+    Temporary(std::cell::RefCell<Option<tempfile::TempDir>>, PathBuf),
+    Kept(PathBuf),
+}
+
+impl Scratch {
+    fn new(keep: Option<&std::path::Path>) -> Result<Self, LoadError> {
+        match keep {
+            Some(path) => {
+                std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(LoadError::io("making --keep"))?;
+                std::fs::create_dir(path).map_err(LoadError::io(format!("making {}", path.display())))?;
+                Ok(Self::Kept(
+                    path.canonicalize().map_err(LoadError::io("finding --keep"))?,
+                ))
+            }
+            None => {
+                let dir = tempfile::Builder::new().prefix("tandem-load-").tempdir();
+                let dir = dir.map_err(LoadError::io("making a temporary folder"))?;
+                let path = dir.path().to_owned();
+                Ok(Self::Temporary(std::cell::RefCell::new(Some(dir)), path))
+            }
+        }
+    }
+
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Self::Temporary(_, path) | Self::Kept(path) => path,
+        }
+    }
+
+    /// Leaves a temporary folder behind, for a run that failed or was found wrong.
+    fn keep(&self) {
+        if let Self::Temporary(dir, path) = self {
+            if let Some(dir) = dir.borrow_mut().take() {
+                drop(dir.keep());
+            }
+            say(&format!("the files of the run are left in {}", path.display()));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The product: an ordinary SaaS with rows, an outbox whose trigger also fires while events are applied, two appenders
+//! and one active consumer of the feed.
+
+mod append;
+mod edit;
+mod feed;
+mod table;
+
+pub use append::{Appender, Floor, stream_id};
+pub use edit::{OrgEdit, Plan};
+pub use feed::{Event, FEED, GROUP, Reader, Seen, apply, now_ms, parse};
+pub use table::{Cause, Entry, LANES, Product};
+
+use std::sync::{Mutex, MutexGuard};
+
+/// One tenant's part of the product, shared by editors, appenders and the reader.
+#[derive(Debug)]
+pub struct Tenant {
+    /// The tenant's name, as in its Redis keys.
+    pub name: String,
+    product: Mutex<Product>,
+}
+
+impl Tenant {
+    /// A tenant around an empty product.
+    pub fn new(name: &str, product: Product) -> Self {
+        Self {
+            name: name.to_owned(),
+            product: Mutex::new(product),
+        }
+    }
+
+    /// The product, for a short time: never held over an await.
+    pub fn lock(&self) -> MutexGuard<'_, Product> {
+        self.product.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,144 @@
+//! The processes of a run: a private Redis, the simulated orgs and the engine. All die with the run.
+
+mod binaries;
+mod config;
+mod engine;
+mod orgs;
+mod process;
+mod redis_server;
+
+pub use binaries::{Binaries, repository};
+pub use engine::Engine;
+pub use orgs::Orgs;
+pub use process::{Process, Warden};
+pub use redis_server::{RedisServer, connect, connect_for_blocking, free_port};
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cli::Sabotage;
+use crate::error::LoadError;
+use crate::report::say;
+use config::ConfigText;
+
+/// The request limit of the org and of the engine: how long a request may go on after its client left.
+pub const REQUEST_LIMIT_SECONDS: u64 = 5;
+
+/// What to start.
+#[derive(Debug)]
+pub struct StackPlan<'a> {
+    /// Scratch folder of the run.
+    pub dir: &'a Path,
+    /// The programs.
+    pub binaries: &'a Binaries,
+    /// The declared objects.
+    pub objects: &'a Path,
+    /// Names of tenants, and so of orgs.
+    pub tenants: &'a [String],
+    /// Seed of the org.
+    pub seed: u64,
+    /// A fault built into the engine, to see the oracle find it.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// The running processes.
+#[derive(Debug)]
+pub struct Stack {
+    /// The private Redis.
+    pub redis: RedisServer,
+    /// The simulated orgs.
+    pub orgs: Orgs,
+    engines: Vec<Engine>,
+    warden: Arc<Warden>,
+    killed: Option<Instant>,
+    restarts: u32,
+}
+
+/// A node that ends by itself so soon after a kill is started again, as a process manager would: it may have found no
+/// Redis when it started.
+const RESTARTED_AFTER_KILL: Duration = Duration::from_secs(60);
+/// So often, over the whole run.
+const RESTARTS: u32 = 20;
+
+impl Stack {
+    /// Starts all and waits until each is ready.
+    ///
+    /// # Errors
+    /// When a part does not start in time, with the end of its log.
+    pub async fn start(plan: &StackPlan<'_>) -> Result<Self, LoadError> {
+        let warden = Arc::new(Warden::start()?);
+        let redis = RedisServer::start(plan.dir, &warden).await?;
+        let fence = plan.sabotage != Some(Sabotage::Fence);
+        let orgs = Orgs::start(plan, fence, &warden).await?;
+        let nodes = if fence { 1 } else { 2 };
+        let text = ConfigText::prepare(plan, &redis.url, &orgs)?;
+        let mut stack = Self {
+            redis,
+            orgs,
+            engines: Vec::new(),
+            warden,
+            killed: None,
+            restarts: 0,
+        };
+        for node in 1..=nodes {
+            let engine = Engine::start(plan, node, &text, &stack.warden).await?;
+            stack.engines.push(engine);
+        }
+        Ok(stack)
+    }
+
+    /// `kill -9` for the first engine, and a new one at once.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub async fn kill_engine(&mut self) -> Result<(), LoadError> {
+        self.killed = Some(Instant::now());
+        match self.engines.first_mut() {
+            Some(engine) => engine.kill_and_restart(&self.warden).await,
+            None => Ok(()),
+        }
+    }
+
+    /// `kill -9` for Redis, and a new one at once on the same files.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub async fn kill_redis(&mut self) -> Result<(), LoadError> {
+        self.killed = Some(Instant::now());
+        self.redis.kill_and_restart(&self.warden).await
+    }
+
+    /// Finds a process that ended although nobody killed it; starts a node again that ended soon after a kill.
+    ///
+    /// # Errors
+    /// The part that died, with the end of its log.
+    pub fn check(&mut self) -> Result<(), LoadError> {
+        self.redis.process.check()?;
+        self.orgs.process.check()?;
+        let shaken = self
+            .killed
+            .is_some_and(|killed| killed.elapsed() < RESTARTED_AFTER_KILL);
+        for engine in &mut self.engines {
+            match engine.process.check() {
+                Ok(()) => {}
+                Err(error) if shaken && self.restarts < RESTARTS => {
+                    self.restarts += 1;
+                    say(&format!("started again: {error}"));
+                    engine.restart(&self.warden)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops all: the engine first and in peace, so that it can release what it holds.
+    pub async fn stop(mut self) {
+        for engine in &mut self.engines {
+            engine.process.terminate().await;
+        }
+        self.orgs.process.terminate().await;
+        self.redis.process.kill().await;
+    }
+}
