@@ -136,9 +136,9 @@ fn wrong_files_are_told_at_their_line() {
              with a letter, e.g. \"Status__c\"",
         ),
         (
-            "zip = \"MailingPostalCode\"\nemail",
-            "zip = 7\nemail",
-            "9: fields.zip = 7: allowed is \"SalesforceField\" or { salesforce = \"SalesforceField\", … }",
+            "full_name = { salesforce = \"Name\", direction = \"to_product\" }",
+            "full_name = 7",
+            "14: fields.full_name = 7: allowed is \"SalesforceField\" or { salesforce = \"SalesforceField\", … }",
         ),
         (
             "zip = \"MailingPostalCode\"",
