@@ -149,7 +149,7 @@ impl Rules<'_> {
             self.wrong(written, ".kind", &shown, "with references the kind is \"reference\"");
         } else if kind == Kind::Reference && written.references.is_none() {
             self.wrong(written, ".kind", &shown, "a reference must say to which object: references = \"company\"");
-        } else if values.is_some() && !matches!(kind, Kind::Picklist | Kind::Multipicklist) {
+        } else if values.is_some() && !matches!(kind, Kind::Picklist | Kind::Multipicklist | Kind::Reference) {
             self.wrong(written, ".kind", &shown, "with values the kind is \"picklist\" or \"multipicklist\"");
         }
         self.values_are_reversible(written);
