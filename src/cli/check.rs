@@ -21,7 +21,12 @@ use crate::settings::{Place, Problem, Reading, Settings, Tenant, load};
                         Exit codes: 0 nothing found; 1 problems, one a line, each with file and line.")]
 pub(super) struct Args {
     /// The settings file
-    #[arg(long, value_name = "FILE", env = "TANDEM_CONFIG", default_value = "config/tandem.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TANDEM_CONFIG",
+        default_value = "config/tandem.toml"
+    )]
     config: PathBuf,
     /// Hold this tenant's mapping against its org
     #[arg(long, value_name = "TENANT")]
@@ -35,7 +40,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let reading = if args.org.is_some() && args.describe.is_none() { Reading::Full } else { Reading::WithoutSecrets };
+    let reading = if args.org.is_some() && args.describe.is_none() {
+        Reading::Full
+    } else {
+        Reading::WithoutSecrets
+    };
     let settings = match load(&args.config, reading) {
         Ok(settings) => settings,
         Err(problems) => return report(args, &problems.0, ""),
@@ -43,12 +52,27 @@ pub(super) fn run(args: &Args) -> Outcome {
     let Some(name) = &args.org else {
         return report(args, &[], &summary(&settings));
     };
-    let tenant = TenantName::new(name).ok().and_then(|name| settings.tenants.get(&name)).ok_or_else(|| {
-        let known = settings.tenants.keys().map(TenantName::as_str).collect::<Vec<_>>().join(", ");
-        Failure::wrong(format!("there is no tenant '{name}' in {}; there are: {known}", args.config.display()))
-    })?;
+    let tenant = TenantName::new(name)
+        .ok()
+        .and_then(|name| settings.tenants.get(&name))
+        .ok_or_else(|| {
+            let known = settings
+                .tenants
+                .keys()
+                .map(TenantName::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
+            Failure::wrong(format!(
+                "there is no tenant '{name}' in {}; there are: {known}",
+                args.config.display()
+            ))
+        })?;
     let problems = against_org(args, &settings, tenant)?;
-    report(args, &problems, &format!("the org of {name} fits {} objects", tenant.plan.objects.len()))
+    report(
+        args,
+        &problems,
+        &format!("the org of {name} fits {} objects", tenant.plan.objects.len()),
+    )
 }
 
 fn against_org(args: &Args, settings: &Settings, tenant: &Tenant) -> Result<Vec<Problem>, Failure> {
@@ -57,7 +81,8 @@ fn against_org(args: &Args, settings: &Settings, tenant: &Tenant) -> Result<Vec<
         let body = match &args.describe {
             Some(dir) => {
                 let path = dir.join(format!("{}.json", object.sobject));
-                std::fs::read(&path).map_err(|why| Failure::failed(format!("{} cannot be read: {why}", path.display())))?
+                std::fs::read(&path)
+                    .map_err(|why| Failure::failed(format!("{} cannot be read: {why}", path.display())))?
             }
             None => runtime()?
                 .block_on(app::describe(settings, tenant, object.sobject.clone()))
@@ -77,15 +102,29 @@ fn located(settings: &Settings, found: &Mismatch) -> Problem {
     let file = settings.mapping.objects.get(&found.object);
     let field = found.field.as_deref().unwrap_or_default();
     let place = file.map(|file| file.fields.get(field).map_or(&file.place, |field| &field.place));
-    let unknown = Place::File { file: "?".into(), line: 0 };
-    let name = if field.is_empty() { found.object.clone() } else { format!("{}.{field}", found.object) };
-    Problem::name(place.unwrap_or(&unknown), &name, format!("{} {}", found.salesforce, found.what))
+    let unknown = Place::File {
+        file: "?".into(),
+        line: 0,
+    };
+    let name = if field.is_empty() {
+        found.object.clone()
+    } else {
+        format!("{}.{field}", found.object)
+    };
+    Problem::name(
+        place.unwrap_or(&unknown),
+        &name,
+        format!("{} {}", found.salesforce, found.what),
+    )
 }
 
 fn summary(settings: &Settings) -> String {
     let objects = settings.mapping.objects.len();
     let fields: usize = settings.mapping.objects.values().map(|file| file.fields.len()).sum();
-    format!("{objects} objects, {fields} fields, {} tenants: nothing wrong", settings.tenants.len())
+    format!(
+        "{objects} objects, {fields} fields, {} tenants: nothing wrong",
+        settings.tenants.len()
+    )
 }
 
 fn report(args: &Args, problems: &[Problem], fine: &str) -> Outcome {

@@ -2,7 +2,11 @@
 //!
 //! Exit codes: 0 done, 1 it failed or problems were found, 2 the command line or the settings are wrong (trying again
 //! is of no use).
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "standard output belongs to the commands")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "standard output belongs to the commands"
+)]
 
 mod check;
 mod dev;
@@ -24,12 +28,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// It failed, or problems were found.
     pub(crate) fn failed(text: impl Into<String>) -> Self {
-        Self { code: 1, text: text.into() }
+        Self {
+            code: 1,
+            text: text.into(),
+        }
     }
 
     /// What the user gave is wrong.
     pub(crate) fn wrong(text: impl Into<String>) -> Self {
-        Self { code: 2, text: text.into() }
+        Self {
+            code: 2,
+            text: text.into(),
+        }
     }
 }
 

@@ -20,7 +20,12 @@ pub(super) struct Args {
     /// One tenant, in full
     tenant: Option<String>,
     /// The node's HTTP address ([http] listen)
-    #[arg(long, value_name = "URL", env = "TANDEM_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TANDEM_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
     url: String,
     /// Print the node's answer as JSON
     #[arg(long)]
@@ -37,11 +42,19 @@ pub(super) fn run(args: &Args) -> Outcome {
         match &args.tenant {
             Some(tenant) => {
                 let answer = ask(&client, base, &format!("{base}/v1/tenants/{}", escaped(tenant))).await?;
-                if args.json { println!("{answer}") } else { print!("{}", account(&answer)) }
+                if args.json {
+                    println!("{answer}")
+                } else {
+                    print!("{}", account(&answer))
+                }
             }
             None => {
                 let tenants = all(&client, base).await?;
-                if args.json { println!("{}", Value::Array(tenants)) } else { print!("{}", table(&tenants)) }
+                if args.json {
+                    println!("{}", Value::Array(tenants))
+                } else {
+                    print!("{}", table(&tenants))
+                }
             }
         }
         Ok(())
@@ -71,12 +84,17 @@ async fn ask(client: &reqwest::Client, base: &str, url: &str) -> Result<Value, F
     })?;
     let status = answer.status();
     if status == http::StatusCode::NOT_FOUND {
-        return Err(Failure::wrong(format!("{url}: no such tenant; `tandem status` lists all")));
+        return Err(Failure::wrong(format!(
+            "{url}: no such tenant; `tandem status` lists all"
+        )));
     }
     if !status.is_success() {
         return Err(Failure::failed(format!("{url} answered {status}")));
     }
-    answer.json().await.map_err(|why| Failure::failed(format!("{url} did not answer with JSON: {}", cause(&why))))
+    answer
+        .json()
+        .await
+        .map_err(|why| Failure::failed(format!("{url} did not answer with JSON: {}", cause(&why))))
 }
 
 /// The innermost reason: the outer ones repeat the address.
@@ -107,12 +125,22 @@ const COLUMNS: [(&str, &str); 9] = [
 
 fn table(tenants: &[Value]) -> String {
     let mut rows: Vec<Vec<String>> = vec![COLUMNS.iter().map(|(head, _)| (*head).to_owned()).collect()];
-    rows.extend(tenants.iter().map(|tenant| COLUMNS.iter().map(|(head, path)| cell(head, tenant.pointer(path))).collect()));
-    let widths: Vec<usize> =
-        (0..COLUMNS.len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
+    rows.extend(tenants.iter().map(|tenant| {
+        COLUMNS
+            .iter()
+            .map(|(head, path)| cell(head, tenant.pointer(path)))
+            .collect()
+    }));
+    let widths: Vec<usize> = (0..COLUMNS.len())
+        .map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
@@ -139,7 +167,11 @@ fn account(answer: &Value) -> String {
         match value {
             Value::Object(map) if !map.is_empty() => {
                 for (key, value) in map.iter().rev() {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    let path = if path.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{path}.{key}")
+                    };
                     open.push((path, value));
                 }
             }
@@ -162,14 +194,27 @@ mod tests {
         let away = json!({"tenant": "globex-long-name", "state": "elsewhere", "freshness_ms": null, "machine": null});
         let text = table(&[live, away]);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "acme              live       live   12       3          0        1     1.5 s   0");
-        assert_eq!(lines[2], "globex-long-name  elsewhere  -      -        -          -        -     -       -");
-        assert!(lines[0].starts_with("TENANT            STATE      PHASE  WAITING"), "{}", lines[0]);
+        assert_eq!(
+            lines[1],
+            "acme              live       live   12       3          0        1     1.5 s   0"
+        );
+        assert_eq!(
+            lines[2],
+            "globex-long-name  elsewhere  -      -        -          -        -     -       -"
+        );
+        assert!(
+            lines[0].starts_with("TENANT            STATE      PHASE  WAITING"),
+            "{}",
+            lines[0]
+        );
     }
 
     #[test]
     fn an_account_names_each_value() {
         let text = account(&json!({"tenant": "acme", "machine": {"phase": "live", "last_errors": ["X"]}}));
-        assert_eq!(text, "machine.last_errors: [\"X\"]\nmachine.phase: live\ntenant: acme\n");
+        assert_eq!(
+            text,
+            "machine.last_errors: [\"X\"]\nmachine.phase: live\ntenant: acme\n"
+        );
     }
 }

@@ -3,8 +3,14 @@
 use http::Uri;
 
 /// Suffixes of Salesforce's own hosts (sfdx-core `sfdcUrl.ts`; contract.md 1).
-pub const SALESFORCE_SUFFIXES: [&str; 6] =
-    [".salesforce.com", ".force.com", ".cloudforce.com", ".crmforce.mil", ".my.salesforce.mil", ".sfcrmproducts.cn"];
+pub const SALESFORCE_SUFFIXES: [&str; 6] = [
+    ".salesforce.com",
+    ".force.com",
+    ".cloudforce.com",
+    ".crmforce.mil",
+    ".my.salesforce.mil",
+    ".sfcrmproducts.cn",
+];
 
 /// Hosts that serve every org's login; client credentials are refused there (contract.md 1.4).
 pub(super) const SHARED_LOGIN_HOSTS: [&str; 2] = ["login.salesforce.com", "test.salesforce.com"];
@@ -12,7 +18,9 @@ pub(super) const SHARED_LOGIN_HOSTS: [&str; 2] = ["login.salesforce.com", "test.
 /// Whether a host is one of Salesforce's own.
 pub fn is_salesforce(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
-    SALESFORCE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix) && host.len() > suffix.len())
+    SALESFORCE_SUFFIXES
+        .iter()
+        .any(|suffix| host.ends_with(suffix) && host.len() > suffix.len())
 }
 
 /// Whether a host is this machine.
@@ -29,13 +37,19 @@ pub fn check_org_url(text: &str, allow_hosts: &[String]) -> Result<(), String> {
     let (Some(scheme), Some(authority), Some(host)) = (uri.scheme_str(), uri.authority(), uri.host()) else {
         return Err(form.to_owned());
     };
-    if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() || text.ends_with('/') {
+    if authority.as_str().contains('@')
+        || !matches!(uri.path(), "" | "/")
+        || uri.query().is_some()
+        || text.ends_with('/')
+    {
         return Err(form.to_owned());
     }
     let named = allow_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
     match scheme {
         "https" if named || is_salesforce(host) => Ok(()),
-        "https" => Err(format!("the host {host} is not Salesforce's; to allow it, name it in salesforce.allow_hosts")),
+        "https" => Err(format!(
+            "the host {host} is not Salesforce's; to allow it, name it in salesforce.allow_hosts"
+        )),
         "http" if named && is_loopback(host) => Ok(()),
         "http" => Err("http is allowed only for loopback hosts named in salesforce.allow_hosts; use https".to_owned()),
         _ => Err(form.to_owned()),

@@ -56,8 +56,17 @@ fn settled(
     let report = Report::default();
     near_misses(&report, &root, environment);
     tree::overlay(&mut root, environment.iter().cloned());
-    let lookup = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let vault = Vault { reading, base, environment: &lookup };
+    let lookup = |name: &str| {
+        environment
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+    };
+    let vault = Vault {
+        reading,
+        base,
+        environment: &lookup,
+    };
     let mut top = Section::over(&report, "", "", Some(&root), &root.place);
 
     let salesforce = sections::salesforce(top.child("salesforce"));
@@ -83,14 +92,23 @@ fn settled(
     let mut problems = report.problems.take();
     problems.sort();
     problems.dedup();
-    (if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }, known)
+    (
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Problems(problems))
+        },
+        known,
+    )
 }
 
 /// `TANDEM_REDIS_URL` sets nothing: one underscore is missing. Say so instead of starting with the default.
 fn near_misses(report: &Report, root: &Node, environment: &[(String, String)]) {
     let named = named_variables(root);
     for (variable, _) in environment {
-        let Some(rest) = variable.strip_prefix("TANDEM_") else { continue };
+        let Some(rest) = variable.strip_prefix("TANDEM_") else {
+            continue;
+        };
         if rest.contains("__") || named.contains(variable) {
             continue;
         }
@@ -111,7 +129,9 @@ fn near_misses(report: &Report, root: &Node, environment: &[(String, String)]) {
 
 /// Variables that `…_env` settings name: theirs is any name.
 fn named_variables(node: &Node) -> Vec<String> {
-    let Some(table) = super::reader::table_of(node) else { return Vec::new() };
+    let Some(table) = super::reader::table_of(node) else {
+        return Vec::new();
+    };
     table
         .iter()
         .flat_map(|(key, child)| match super::reader::as_text(child) {

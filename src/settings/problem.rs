@@ -50,12 +50,22 @@ impl Problem {
         } else {
             value.to_owned()
         };
-        Self { place: place.clone(), name: name.to_owned(), value: Some(value), allowed: allowed.into() }
+        Self {
+            place: place.clone(),
+            name: name.to_owned(),
+            value: Some(value),
+            allowed: allowed.into(),
+        }
     }
 
     /// A setting that is missing, or whose value must not be shown.
     pub fn name(place: &Place, name: &str, allowed: impl Into<String>) -> Self {
-        Self { place: place.clone(), name: name.to_owned(), value: None, allowed: allowed.into() }
+        Self {
+            place: place.clone(),
+            name: name.to_owned(),
+            value: None,
+            allowed: allowed.into(),
+        }
     }
 }
 

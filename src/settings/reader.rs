@@ -46,7 +46,11 @@ pub(super) struct Section<'a> {
 
 /// The table inside a node.
 pub(super) fn table_of(node: &Node) -> Option<&Table> {
-    if let Value::Table(table) = &node.value { Some(table) } else { None }
+    if let Value::Table(table) = &node.value {
+        Some(table)
+    } else {
+        None
+    }
 }
 
 impl<'a> Section<'a> {
@@ -54,7 +58,12 @@ impl<'a> Section<'a> {
     pub(super) fn over(report: &'a Report, name: &str, pattern: &str, node: Option<&'a Node>, parent: &Place) -> Self {
         let table = node.and_then(table_of);
         if let (Some(node), None) = (node, table) {
-            report.add(Problem::value(&node.place, name, &node.shown(), "this must be a table: [name] or { … }"));
+            report.add(Problem::value(
+                &node.place,
+                name,
+                &node.shown(),
+                "this must be a table: [name] or { … }",
+            ));
         }
         Self {
             report,
@@ -68,12 +77,20 @@ impl<'a> Section<'a> {
 
     /// The full name of a key.
     pub(super) fn full(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
     }
 
     fn note(&mut self, key: &'static str, default: Option<String>) {
         self.asked.push(key);
-        let name = if self.pattern.is_empty() { key.to_owned() } else { format!("{}.{key}", self.pattern) };
+        let name = if self.pattern.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.pattern)
+        };
         self.report.known.borrow_mut().push(Known { name, default });
     }
 
@@ -90,7 +107,8 @@ impl<'a> Section<'a> {
 
     /// Notes a problem with a value.
     pub(super) fn wrong(&self, key: &str, node: &Node, allowed: impl Into<String>) {
-        self.report.add(Problem::value(&node.place, &self.full(key), &node.shown(), allowed));
+        self.report
+            .add(Problem::value(&node.place, &self.full(key), &node.shown(), allowed));
     }
 
     /// Notes a problem whose value may be a secret.
@@ -100,12 +118,18 @@ impl<'a> Section<'a> {
 
     /// Notes that a key is missing.
     pub(super) fn missing(&self, key: &str, what: &str) {
-        self.report.add(Problem::name(&self.place, &self.full(key), format!("is missing: {what}")));
+        self.report.add(Problem::name(
+            &self.place,
+            &self.full(key),
+            format!("is missing: {what}"),
+        ));
     }
 
     /// A whole number.
     pub(super) fn integer(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>, unit: &str) -> u64 {
-        let Some(node) = self.node(key, Some(&default.to_string())) else { return default };
+        let Some(node) = self.node(key, Some(&default.to_string())) else {
+            return default;
+        };
         let number = match &node.value {
             Value::Integer(digits) => digits.parse().ok(),
             Value::Text(digits) if node.is_environment() => digits.parse().ok(),
@@ -115,7 +139,11 @@ impl<'a> Section<'a> {
             Some(number) if range.contains(&number) => number,
             _ => {
                 let (from, to) = (range.start(), range.end());
-                self.wrong(key, node, format!("allowed is a whole number from {from} to {to} ({unit})"));
+                self.wrong(
+                    key,
+                    node,
+                    format!("allowed is a whole number from {from} to {to} ({unit})"),
+                );
                 default
             }
         }
@@ -125,11 +153,17 @@ impl<'a> Section<'a> {
     pub(super) fn duration(&mut self, key: &'static str, default: &str, from: &str, to: &str) -> Duration {
         let fallback = units::duration(default).unwrap_or_default();
         let allowed = units::duration(from).unwrap_or_default()..=units::duration(to).unwrap_or(Duration::MAX);
-        let Some(node) = self.node(key, Some(&format!("{default:?}"))) else { return fallback };
+        let Some(node) = self.node(key, Some(&format!("{default:?}"))) else {
+            return fallback;
+        };
         match as_text(node).and_then(units::duration) {
             Some(value) if allowed.contains(&value) => value,
             _ => {
-                self.wrong(key, node, format!("allowed is {from} to {to}: {}", units::DURATION_FORM));
+                self.wrong(
+                    key,
+                    node,
+                    format!("allowed is {from} to {to}: {}", units::DURATION_FORM),
+                );
                 fallback
             }
         }
@@ -139,7 +173,9 @@ impl<'a> Section<'a> {
     pub(super) fn size(&mut self, key: &'static str, default: &str, from: &str, to: &str) -> u64 {
         let fallback = units::size(default).unwrap_or_default();
         let allowed = units::size(from).unwrap_or_default()..=units::size(to).unwrap_or(u64::MAX);
-        let Some(node) = self.node(key, Some(&format!("{default:?}"))) else { return fallback };
+        let Some(node) = self.node(key, Some(&format!("{default:?}"))) else {
+            return fallback;
+        };
         match as_text(node).and_then(units::size) {
             Some(value) if allowed.contains(&value) => value,
             _ => {
@@ -151,7 +187,9 @@ impl<'a> Section<'a> {
 
     /// true or false.
     pub(super) fn boolean(&mut self, key: &'static str, default: bool) -> bool {
-        let Some(node) = self.node(key, Some(if default { "true" } else { "false" })) else { return default };
+        let Some(node) = self.node(key, Some(if default { "true" } else { "false" })) else {
+            return default;
+        };
         match &node.value {
             Value::Boolean(flag) => *flag,
             Value::Text(text) if node.is_environment() && text == "true" => true,
@@ -167,7 +205,9 @@ impl<'a> Section<'a> {
     pub(super) fn choice<T: Copy>(&mut self, key: &'static str, default: &str, words: &[(&str, T)]) -> Option<T> {
         let fallback = words.iter().find(|(word, _)| *word == default).map(|(_, value)| *value);
         let shown = (!default.is_empty()).then(|| format!("{default:?}"));
-        let Some(node) = self.node(key, shown.as_deref()) else { return fallback };
+        let Some(node) = self.node(key, shown.as_deref()) else {
+            return fallback;
+        };
         let found = as_text(node).and_then(|text| words.iter().find(|(word, _)| *word == text));
         if found.is_none() {
             let words = words.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>();
@@ -177,9 +217,15 @@ impl<'a> Section<'a> {
     }
 
     /// Text; `check` says what is wrong with it.
-    pub(super) fn text(&mut self, key: &'static str, default: &str, check: impl Fn(&str) -> Result<(), String>) -> String {
+    pub(super) fn text(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> String {
         let shown = format!("{default:?}");
-        self.checked(key, Some(&shown), check).unwrap_or_else(|| default.to_owned())
+        self.checked(key, Some(&shown), check)
+            .unwrap_or_else(|| default.to_owned())
     }
 
     /// Text that may be absent.
@@ -188,14 +234,24 @@ impl<'a> Section<'a> {
     }
 
     /// Text that must be there; empty where it was not.
-    pub(super) fn required(&mut self, key: &'static str, what: &str, check: impl Fn(&str) -> Result<(), String>) -> String {
+    pub(super) fn required(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> String {
         if !self.has(key) {
             self.missing(key, what);
         }
         self.checked(key, None, check).unwrap_or_default()
     }
 
-    fn checked(&mut self, key: &'static str, default: Option<&str>, check: impl Fn(&str) -> Result<(), String>) -> Option<String> {
+    fn checked(
+        &mut self,
+        key: &'static str,
+        default: Option<&str>,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Option<String> {
         let node = self.node(key, default)?;
         let Some(text) = as_text(node) else {
             self.wrong(key, node, "allowed is text in quotes");
@@ -224,7 +280,10 @@ impl<'a> Section<'a> {
                 text.split(',')
                     .map(str::trim)
                     .filter(|item| !item.is_empty())
-                    .map(|item| Node { place: node.place.clone(), value: Value::Text(item.to_owned()) })
+                    .map(|item| Node {
+                        place: node.place.clone(),
+                        value: Value::Text(item.to_owned()),
+                    })
                     .collect(),
             ),
             _ => {
@@ -238,7 +297,11 @@ impl<'a> Section<'a> {
     pub(super) fn child(&mut self, key: &'static str) -> Section<'a> {
         self.asked.push(key);
         let node = self.table.and_then(|table| table.get(key));
-        let pattern = if self.pattern.is_empty() { key.to_owned() } else { format!("{}.{key}", self.pattern) };
+        let pattern = if self.pattern.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.pattern)
+        };
         Section::over(self.report, &self.full(key), &pattern, node, &self.place)
     }
 
@@ -250,7 +313,11 @@ impl<'a> Section<'a> {
 
     /// A section over one of the chosen entries.
     pub(super) fn entry(&self, key: &str, node: &'a Node) -> Section<'a> {
-        let pattern = if self.pattern.is_empty() { "*".to_owned() } else { format!("{}.*", self.pattern) };
+        let pattern = if self.pattern.is_empty() {
+            "*".to_owned()
+        } else {
+            format!("{}.*", self.pattern)
+        };
         Section::over(self.report, &self.full(key), &pattern, Some(node), &self.place)
     }
 
@@ -278,7 +345,11 @@ impl<'a> Section<'a> {
 
 /// The text of a node.
 pub(super) fn as_text(node: &Node) -> Option<&str> {
-    if let Value::Text(text) = &node.value { Some(text) } else { None }
+    if let Value::Text(text) = &node.value {
+        Some(text)
+    } else {
+        None
+    }
 }
 
 /// How many letters must be added, taken away or changed to make one word the other.

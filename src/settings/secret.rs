@@ -53,7 +53,9 @@ impl Vault<'_> {
             }
             return as_text(node).map(|text| SecretString::from(text.to_owned()));
         }
-        if file.is_some() && let (Some(_), Some(key)) = (&variable, asked.variable) {
+        if file.is_some()
+            && let (Some(_), Some(key)) = (&variable, asked.variable)
+        {
             let place = section.place.clone();
             section.wrong_secret(asked.file, &place, format!("stands beside {key}: keep one of the two"));
             return None;
@@ -62,14 +64,22 @@ impl Vault<'_> {
             return Some(SecretString::from(String::new()));
         }
         if let Some(path) = file {
-            let place = section.node(asked.file, None).map_or_else(|| section.place.clone(), |node| node.place.clone());
+            let place = section
+                .node(asked.file, None)
+                .map_or_else(|| section.place.clone(), |node| node.place.clone());
             return self.open(section, asked.file, &place, &path);
         }
         if let (Some(name), Some(key)) = (variable, asked.variable) {
             let found = (self.environment)(&name).filter(|text| !text.is_empty());
             if found.is_none() {
-                let place = section.node(key, None).map_or_else(|| section.place.clone(), |node| node.place.clone());
-                section.wrong_secret(key, &place, format!("names {name}, which is not set in the environment"));
+                let place = section
+                    .node(key, None)
+                    .map_or_else(|| section.place.clone(), |node| node.place.clone());
+                section.wrong_secret(
+                    key,
+                    &place,
+                    format!("names {name}, which is not set in the environment"),
+                );
             }
             return found.map(SecretString::from);
         }
@@ -84,7 +94,9 @@ impl Vault<'_> {
         let path = self.path(path);
         let text = std::fs::metadata(&path).and_then(|about| {
             if about.len() > SECRET_BYTES_MAX {
-                return Err(std::io::Error::other(format!("it has more than {SECRET_BYTES_MAX} bytes")));
+                return Err(std::io::Error::other(format!(
+                    "it has more than {SECRET_BYTES_MAX} bytes"
+                )));
             }
             std::fs::read_to_string(&path)
         });
@@ -95,7 +107,11 @@ impl Vault<'_> {
                 None
             }
             Err(why) => {
-                section.wrong_secret(key, place, format!("names {}, which cannot be read: {why}", path.display()));
+                section.wrong_secret(
+                    key,
+                    place,
+                    format!("names {}, which cannot be read: {why}", path.display()),
+                );
                 None
             }
         }
@@ -110,13 +126,18 @@ impl Vault<'_> {
         let variable = asked.variable.map_or_else(String::new, |key| {
             format!(", or name an environment variable with {key} = \"…\"")
         });
-        format!("{} never stands in the settings: put it into a file and name that with {} = \"…\"{variable}", asked.what, asked.file)
+        format!(
+            "{} never stands in the settings: put it into a file and name that with {} = \"…\"{variable}",
+            asked.what, asked.file
+        )
     }
 }
 
 /// A 32-byte key in base64.
 pub(super) fn key_of(text: &SecretString) -> Option<SecretBox<[u8; 32]>> {
-    let mut bytes = base64::engine::general_purpose::STANDARD.decode(text.expose_secret()).ok()?;
+    let mut bytes = base64::engine::general_purpose::STANDARD
+        .decode(text.expose_secret())
+        .ok()?;
     let key = <[u8; 32]>::try_from(bytes.as_slice()).ok();
     zeroize::Zeroize::zeroize(&mut bytes);
     key.map(|key| SecretBox::new(Box::new(key)))

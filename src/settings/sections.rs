@@ -29,7 +29,11 @@ pub(super) fn node(mut section: Section<'_>, base: &Path) -> Node {
     let node = Node {
         name: section.text("name", "", |text| {
             let ok = |t: &str| t.len() <= 63 && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-            matches(text, ok, "allowed are at most 63 letters, digits, '.', '_' and '-'; empty makes one up")
+            matches(
+                text,
+                ok,
+                "allowed are at most 63 letters, digits, '.', '_' and '-'; empty makes one up",
+            )
         }),
         state_dir: base.join(section.text("state_dir", ".tandem", |text| {
             matches(text, |t| !t.is_empty(), "allowed is the path of a directory")
@@ -64,20 +68,31 @@ fn redis_url(section: &mut Section<'_>, vault: &Vault<'_>) -> SecretString {
     let node = section.node("url", Some("\"redis://127.0.0.1:6379/0\""));
     let password = vault.secret(
         section,
-        &Asked { inline: "password", file: "password_file", variable: None, what: "the Redis password" },
+        &Asked {
+            inline: "password",
+            file: "password_file",
+            variable: None,
+            what: "the Redis password",
+        },
         false,
     );
     let Some(node) = node else {
         return with_password("redis://127.0.0.1:6379/0", password.as_ref());
     };
     let text = as_text(node).unwrap_or_default();
-    let authority = text.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("redis" | "rediss")));
+    let authority = text
+        .parse::<Uri>()
+        .ok()
+        .filter(|uri| matches!(uri.scheme_str(), Some("redis" | "rediss")));
     let Some(authority) = authority.as_ref().and_then(Uri::authority) else {
         // The text may hold a password: it is not repeated.
         section.wrong_secret("url", &node.place, REDIS_FORM);
         return SecretString::from("redis://127.0.0.1:6379/0".to_owned());
     };
-    let holds_password = authority.as_str().rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    let holds_password = authority
+        .as_str()
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'));
     if holds_password && !node.is_environment() {
         section.wrong_secret(
             "url",
@@ -86,11 +101,17 @@ fn redis_url(section: &mut Section<'_>, vault: &Vault<'_>) -> SecretString {
              password_file = \"…\", or give the whole URL as TANDEM_REDIS__URL",
         );
     }
-    if holds_password { SecretString::from(text.to_owned()) } else { with_password(text, password.as_ref()) }
+    if holds_password {
+        SecretString::from(text.to_owned())
+    } else {
+        with_password(text, password.as_ref())
+    }
 }
 
 fn with_password(url: &str, password: Option<&SecretString>) -> SecretString {
-    let secret = password.map(ExposeSecret::expose_secret).filter(|text| !text.is_empty());
+    let secret = password
+        .map(ExposeSecret::expose_secret)
+        .filter(|text| !text.is_empty());
     let (Some(secret), Some((scheme, rest))) = (secret, url.split_once("://")) else {
         return SecretString::from(url.to_owned());
     };
@@ -111,10 +132,18 @@ fn without_password(url: &str) -> String {
 
 pub(super) fn http(mut section: Section<'_>) -> Http {
     let listen = section.text("listen", "127.0.0.1:8080", |text| {
-        matches(text, |t| t.parse::<SocketAddr>().is_ok(), "allowed is ADDRESS:PORT, e.g. \"127.0.0.1:8080\"; port 0 takes a free one")
+        matches(
+            text,
+            |t| t.parse::<SocketAddr>().is_ok(),
+            "allowed is ADDRESS:PORT, e.g. \"127.0.0.1:8080\"; port 0 takes a free one",
+        )
     });
     section.finish();
-    Http { listen: listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080))) }
+    Http {
+        listen: listen
+            .parse()
+            .unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080))),
+    }
 }
 
 pub(super) fn log(mut section: Section<'_>) -> Log {
@@ -123,7 +152,11 @@ pub(super) fn log(mut section: Section<'_>) -> Log {
         format: section.choice("format", "json", &words).unwrap_or(LogFormat::Json),
         level: section.text("level", "info", |text| {
             let ok = |t: &str| tracing_subscriber::EnvFilter::try_new(t).is_ok() && !t.is_empty();
-            matches(text, ok, "allowed is error, warn, info, debug or trace, or a list as \"info,tandem::store=debug\"")
+            matches(
+                text,
+                ok,
+                "allowed is error, warn, info, debug or trace, or a list as \"info,tandem::store=debug\"",
+            )
         }),
     };
     section.finish();
@@ -145,11 +178,17 @@ const KEY_ID_FORM: &str = "allowed are 1 to 32 letters, digits, '.', '_' and '-'
 const KEY_FORM: &str = "is no key: 32 random bytes in base64 are wanted, e.g. from: openssl rand -base64 32";
 
 pub(super) fn secrets(mut section: Section<'_>, vault: &Vault<'_>) -> Secrets {
-    let asked =
-        Asked { inline: "regional_key", file: "regional_key_file", variable: None, what: "the regional key" };
+    let asked = Asked {
+        inline: "regional_key",
+        file: "regional_key_file",
+        variable: None,
+        what: "the regional key",
+    };
     let mut keys = BTreeMap::new();
     let current = section.text("regional_key_id", "1", |text| matches(text, is_key_id, KEY_ID_FORM));
-    if let Some(text) = vault.secret(&mut section, &asked, true) && vault.reading == Reading::Full {
+    if let Some(text) = vault.secret(&mut section, &asked, true)
+        && vault.reading == Reading::Full
+    {
         match key_of(&text) {
             Some(key) => {
                 keys.insert(current.clone(), key);
@@ -167,8 +206,14 @@ pub(super) fn secrets(mut section: Section<'_>, vault: &Vault<'_>) -> Secrets {
             continue;
         };
         if !is_key_id(id) || id == current {
-            previous.wrong(id, node, format!("this id is not allowed here: {KEY_ID_FORM}, and not the current key's"));
-        } else if vault.reading == Reading::Full && let Some(text) = vault.open(&previous, id, &node.place, path) {
+            previous.wrong(
+                id,
+                node,
+                format!("this id is not allowed here: {KEY_ID_FORM}, and not the current key's"),
+            );
+        } else if vault.reading == Reading::Full
+            && let Some(text) = vault.open(&previous, id, &node.place, path)
+        {
             match key_of(&text) {
                 Some(key) => {
                     keys.insert(id.to_owned(), key);
@@ -178,12 +223,16 @@ pub(super) fn secrets(mut section: Section<'_>, vault: &Vault<'_>) -> Secrets {
         }
     }
     section.finish();
-    Secrets { regional_key_id: current, regional_keys: keys }
+    Secrets {
+        regional_key_id: current,
+        regional_keys: keys,
+    }
 }
 
 pub(super) fn salesforce(mut section: Section<'_>) -> Salesforce {
     let is_version = |t: &str| {
-        t.strip_suffix(".0").is_some_and(|n| n.len() == 2 && n.parse::<u16>().is_ok_and(|n| (50..=99).contains(&n)))
+        t.strip_suffix(".0")
+            .is_some_and(|n| n.len() == 2 && n.parse::<u16>().is_ok_and(|n| (50..=99).contains(&n)))
     };
     let is_host = |t: &str| {
         is_loopback(t) || (t.contains('.') && t.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b)))
@@ -193,7 +242,11 @@ pub(super) fn salesforce(mut section: Section<'_>) -> Salesforce {
     for host in &hosts {
         match as_text(host) {
             Some(text) if is_host(text) => allow_hosts.push(text.to_ascii_lowercase()),
-            _ => section.wrong("allow_hosts", host, "allowed are host names or addresses, without scheme, port or path"),
+            _ => section.wrong(
+                "allow_hosts",
+                host,
+                "allowed are host names or addresses, without scheme, port or path",
+            ),
         }
     }
     let salesforce = Salesforce {
@@ -205,7 +258,9 @@ pub(super) fn salesforce(mut section: Section<'_>) -> Salesforce {
         connect_timeout: section.duration("connect_timeout", "5s", "100ms", "1m"),
         allow_hosts,
         client_name: section.text("client_name", "tandem", |text| {
-            let ok = |t: &str| (1..=32).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+            let ok = |t: &str| {
+                (1..=32).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+            };
             matches(text, ok, "allowed are 1 to 32 letters, digits, '_' and '-'")
         }),
     };

@@ -58,33 +58,56 @@ impl Node {
 /// Reads and parses a file. What could be parsed is returned beside what could not, so that all problems are told at once.
 pub(super) fn read(path: &Path) -> (Node, Vec<Problem>) {
     let file: Arc<str> = path.display().to_string().into();
-    let place = Place::File { file: file.clone(), line: 1 };
-    let empty = Node { place: place.clone(), value: Value::Table(Table::new()) };
+    let place = Place::File {
+        file: file.clone(),
+        line: 1,
+    };
+    let empty = Node {
+        place: place.clone(),
+        value: Value::Table(Table::new()),
+    };
     let text = std::fs::metadata(path).and_then(|about| {
         if about.len() > FILE_BYTES_MAX {
-            return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+            return Err(std::io::Error::other(format!(
+                "it has more than {FILE_BYTES_MAX} bytes"
+            )));
         }
         std::fs::read_to_string(path)
     });
     match text {
         Ok(text) => parse(&file, &text),
-        Err(why) => (empty, vec![Problem::name(&place, "", format!("the file cannot be read: {why}"))]),
+        Err(why) => (
+            empty,
+            vec![Problem::name(&place, "", format!("the file cannot be read: {why}"))],
+        ),
     }
 }
 
 /// Parses a file's text.
 pub(super) fn parse(file: &Arc<str>, text: &str) -> (Node, Vec<Problem>) {
-    let lines = Lines { file, starts: text.match_indices('\n').map(|(at, _)| at + 1).collect() };
+    let lines = Lines {
+        file,
+        starts: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
+    };
     let (document, errors) = DeTable::parse_recoverable(text);
     let problems = errors
         .iter()
         .map(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            Problem::name(&lines.place(at), "", format!("this is not TOML: {}", error.message().trim()))
+            Problem::name(
+                &lines.place(at),
+                "",
+                format!("this is not TOML: {}", error.message().trim()),
+            )
         })
         .collect();
-    let root =
-        Node { place: Place::File { file: file.clone(), line: 1 }, value: Value::Table(lines.table(document.get_ref())) };
+    let root = Node {
+        place: Place::File {
+            file: file.clone(),
+            line: 1,
+        },
+        value: Value::Table(lines.table(document.get_ref())),
+    };
     (root, problems)
 }
 
@@ -95,7 +118,10 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn place(&self, offset: usize) -> Place {
-        Place::File { file: self.file.clone(), line: self.starts.partition_point(|start| *start <= offset) + 1 }
+        Place::File {
+            file: self.file.clone(),
+            line: self.starts.partition_point(|start| *start <= offset) + 1,
+        }
     }
 
     fn table(&self, table: &DeTable<'_>) -> Table {
@@ -103,7 +129,10 @@ impl Lines<'_> {
             .iter()
             .map(|(key, value)| {
                 // The line of the key: the reader looks for the name first.
-                let node = Node { place: self.place(key.span().start), value: self.value(value) };
+                let node = Node {
+                    place: self.place(key.span().start),
+                    value: self.value(value),
+                };
                 (key.get_ref().to_string(), node)
             })
             .collect()
@@ -122,7 +151,10 @@ impl Lines<'_> {
             DeValue::Array(items) => Value::List(
                 items
                     .iter()
-                    .map(|item| Node { place: self.place(item.span().start), value: self.value(item) })
+                    .map(|item| Node {
+                        place: self.place(item.span().start),
+                        value: self.value(item),
+                    })
                     .collect(),
             ),
             DeValue::Table(table) => Value::Table(self.table(table)),
@@ -134,7 +166,9 @@ impl Lines<'_> {
 /// tenant's name is `_` in the variable's.
 pub(super) fn overlay(root: &mut Node, environment: impl IntoIterator<Item = (String, String)>) {
     for (variable, text) in environment {
-        let Some(path) = variable.strip_prefix("TANDEM_") else { continue };
+        let Some(path) = variable.strip_prefix("TANDEM_") else {
+            continue;
+        };
         if !path.contains("__") {
             continue;
         }
@@ -146,18 +180,30 @@ pub(super) fn overlay(root: &mut Node, environment: impl IntoIterator<Item = (St
 
 fn put(node: &mut Node, steps: &[String], place: &Place, text: String) {
     let Some((step, rest)) = steps.split_first() else {
-        *node = Node { place: place.clone(), value: Value::Text(text) };
+        *node = Node {
+            place: place.clone(),
+            value: Value::Text(text),
+        };
         return;
     };
     // A path through something that is no table replaces it: the reader then says what it should be.
     if !matches!(node.value, Value::Table(_)) {
-        *node = Node { place: place.clone(), value: Value::Table(Table::new()) };
+        *node = Node {
+            place: place.clone(),
+            value: Value::Table(Table::new()),
+        };
     }
     if let Value::Table(table) = &mut node.value {
-        let known = table.keys().find(|key| key.to_ascii_lowercase().replace('-', "_") == *step).cloned();
+        let known = table
+            .keys()
+            .find(|key| key.to_ascii_lowercase().replace('-', "_") == *step)
+            .cloned();
         let child = table
             .entry(known.unwrap_or_else(|| step.clone()))
-            .or_insert_with(|| Node { place: place.clone(), value: Value::Table(Table::new()) });
+            .or_insert_with(|| Node {
+                place: place.clone(),
+                value: Value::Table(Table::new()),
+            });
         put(child, rest, place, text);
     }
 }

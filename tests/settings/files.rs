@@ -26,7 +26,10 @@ pub(crate) const COMPANY: &str = "object = \"company\"\nsalesforce = \"Account\"
 impl Files {
     /// With this settings text, the object file [`COMPANY`], a key and a client secret.
     pub(crate) fn new(settings: &str) -> Self {
-        let files = Self { dir: tempfile::tempdir().unwrap(), environment: Vec::new() };
+        let files = Self {
+            dir: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
+        };
         files
             .with("tandem.toml", settings)
             .with("objects/company.toml", COMPANY)
@@ -69,6 +72,10 @@ impl Files {
             Err(problems) => problems,
         };
         let dir = format!("{}/", self.dir.path().display());
-        problems.0.iter().map(|problem| problem.to_string().replace(&dir, "")).collect()
+        problems
+            .0
+            .iter()
+            .map(|problem| problem.to_string().replace(&dir, ""))
+            .collect()
     }
 }

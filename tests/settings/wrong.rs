@@ -28,7 +28,10 @@ fn values_out_of_range() {
         "tandem.toml:2: sync.table_bytes = \"64MB\": allowed is 1MiB to 16GiB: a whole number and one of B, KiB, MiB, \
          GiB, e.g. \"64MiB\"",
     );
-    told("[log]\nformat = \"xml\"", "tandem.toml:2: log.format = \"xml\": allowed are \"json\", \"text\"");
+    told(
+        "[log]\nformat = \"xml\"",
+        "tandem.toml:2: log.format = \"xml\": allowed are \"json\", \"text\"",
+    );
     told(
         "[http]\nlisten = \"8080\"",
         "tandem.toml:2: http.listen = \"8080\": allowed is ADDRESS:PORT, e.g. \"127.0.0.1:8080\"; port 0 takes a free one",
@@ -59,21 +62,37 @@ fn names_that_do_not_exist() {
         "tandem.toml:1: rdis: is no setting; did you mean 'redis'? (allowed here: http, log, node, objects, redis, \
          salesforce, secrets, sync, tenants)",
     );
-    told("node = 3", "tandem.toml:1: node = 3: this must be a table: [name] or { … }");
+    told(
+        "node = 3",
+        "tandem.toml:1: node = 3: this must be a table: [name] or { … }",
+    );
 }
 
 #[test]
 fn all_problems_are_told_at_once() {
     let problems = Files::new("[node]\nworkers = 0\n[log]\nformat = \"xml\"\nlevl = 1\n").problems();
     assert_eq!(problems.len(), 3, "{problems:?}");
-    assert!(problems[0].starts_with("tandem.toml:2: ") && problems[2].starts_with("tandem.toml:5: "), "{problems:?}");
+    assert!(
+        problems[0].starts_with("tandem.toml:2: ") && problems[2].starts_with("tandem.toml:5: "),
+        "{problems:?}"
+    );
 }
 
 #[test]
 fn text_that_is_not_toml() {
     let problems = Files::new("[node]\nname = \"a\nworkers = = 2\n").problems();
-    assert!(problems.iter().any(|line| line.starts_with("tandem.toml:2: this is not TOML: ")), "{problems:?}");
-    assert!(problems.iter().any(|line| line.starts_with("tandem.toml:3: this is not TOML: ")), "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .any(|line| line.starts_with("tandem.toml:2: this is not TOML: ")),
+        "{problems:?}"
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|line| line.starts_with("tandem.toml:3: this is not TOML: ")),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -81,7 +100,10 @@ fn a_file_that_is_not_there() {
     let files = Files::new("");
     std::fs::remove_file(files.path()).unwrap();
     let problems = files.problems();
-    assert_eq!(problems, ["tandem.toml:1: the file cannot be read: No such file or directory (os error 2)"]);
+    assert_eq!(
+        problems,
+        ["tandem.toml:1: the file cannot be read: No such file or directory (os error 2)"]
+    );
 }
 
 #[test]
@@ -89,31 +111,57 @@ fn the_environment_is_checked_too() {
     let problem = Files::new("").variable("TANDEM_NODE__WORKERS", "many").problems();
     assert_eq!(
         problem,
-        ["environment variable TANDEM_NODE__WORKERS: node.workers = \"many\": allowed is a whole number from 1 to 256 \
-          (batches in flight an arbiter)"]
+        [
+            "environment variable TANDEM_NODE__WORKERS: node.workers = \"many\": allowed is a whole number from 1 to 256 \
+          (batches in flight an arbiter)"
+        ]
     );
     let problem = Files::new("").variable("TANDEM_REDIS_URL", "redis://x:1").problems();
     assert_eq!(
         problem,
-        ["environment variable TANDEM_REDIS_URL: sets nothing; did you mean TANDEM_REDIS__URL, with two underscores \
-          after the section?"]
+        [
+            "environment variable TANDEM_REDIS_URL: sets nothing; did you mean TANDEM_REDIS__URL, with two underscores \
+          after the section?"
+        ]
     );
     let problem = Files::new("").variable("TANDEM_NODE__WORKRS", "1").problems();
-    assert!(problem[0].contains("node.workrs: is no setting; did you mean 'workers'?"), "{problem:?}");
+    assert!(
+        problem[0].contains("node.workrs: is no setting; did you mean 'workers'?"),
+        "{problem:?}"
+    );
 }
 
 #[test]
 fn secrets_in_the_file_are_refused_and_not_repeated() {
     let inline = TENANT.replace("client_secret_file = \"secret\"", "client_secret = \"hunter2\"");
     let cases = [
-        (inline.as_str(), "tandem.toml:5: tenants.acme.org.client_secret: the client secret never stands in the settings"),
-        ("[secrets]\nregional_key = \"hunter2\"", "tandem.toml:2: secrets.regional_key: the regional key never stands"),
-        ("[redis]\nurl = \"redis://:hunter2@x:1/0\"", "tandem.toml:2: redis.url: holds a password"),
-        ("[redis]\npassword = \"hunter2\"", "tandem.toml:2: redis.password: the Redis password never stands"),
-        ("[redis]\nurl = \"http://:hunter2@x:1/0\"", "tandem.toml:2: redis.url: allowed is redis://HOST:PORT/DB"),
+        (
+            inline.as_str(),
+            "tandem.toml:5: tenants.acme.org.client_secret: the client secret never stands in the settings",
+        ),
+        (
+            "[secrets]\nregional_key = \"hunter2\"",
+            "tandem.toml:2: secrets.regional_key: the regional key never stands",
+        ),
+        (
+            "[redis]\nurl = \"redis://:hunter2@x:1/0\"",
+            "tandem.toml:2: redis.url: holds a password",
+        ),
+        (
+            "[redis]\npassword = \"hunter2\"",
+            "tandem.toml:2: redis.password: the Redis password never stands",
+        ),
+        (
+            "[redis]\nurl = \"http://:hunter2@x:1/0\"",
+            "tandem.toml:2: redis.url: allowed is redis://HOST:PORT/DB",
+        ),
     ];
     for (settings, expected) in cases {
-        let files = if settings.starts_with("[secrets]") { Files::new(settings).bare() } else { Files::new(settings) };
+        let files = if settings.starts_with("[secrets]") {
+            Files::new(settings).bare()
+        } else {
+            Files::new(settings)
+        };
         let problems = files.problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].starts_with(expected), "{problems:?}");
@@ -124,11 +172,23 @@ fn secrets_in_the_file_are_refused_and_not_repeated() {
 #[test]
 fn secrets_that_cannot_be_read() {
     let problems = Files::new("").bare().problems();
-    assert!(problems[0].starts_with("tandem.toml:1: secrets.regional_key_file: is missing: "), "{problems:?}");
+    assert!(
+        problems[0].starts_with("tandem.toml:1: secrets.regional_key_file: is missing: "),
+        "{problems:?}"
+    );
     let problems = Files::new("[secrets]\nregional_key_file = \"k\"").bare().problems();
-    assert!(problems[0].starts_with("tandem.toml:2: secrets.regional_key_file: names k, which cannot"), "{problems:?}");
-    let problems = Files::new("[secrets]\nregional_key_file = \"k\"").bare().with("k", "c2hvcnQ=").problems();
-    assert!(problems[0].contains("is no key: 32 random bytes in base64"), "{problems:?}");
+    assert!(
+        problems[0].starts_with("tandem.toml:2: secrets.regional_key_file: names k, which cannot"),
+        "{problems:?}"
+    );
+    let problems = Files::new("[secrets]\nregional_key_file = \"k\"")
+        .bare()
+        .with("k", "c2hvcnQ=")
+        .problems();
+    assert!(
+        problems[0].contains("is no key: 32 random bytes in base64"),
+        "{problems:?}"
+    );
     let named = TENANT.replace("client_secret_file = \"secret\"", "client_secret_env = \"ACME_SECRET\"");
     let problems = Files::new(&named).problems();
     assert_eq!(
@@ -137,7 +197,10 @@ fn secrets_that_cannot_be_read() {
     );
     let both = format!("{TENANT}client_secret_env = \"ACME_SECRET\"\n");
     let problems = Files::new(&both).problems();
-    assert!(problems[0].contains("client_secret_file: stands beside client_secret_env: keep one"), "{problems:?}");
+    assert!(
+        problems[0].contains("client_secret_file: stands beside client_secret_env: keep one"),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -177,5 +240,8 @@ fn tenants_and_their_orgs() {
     let jwt = "[tenants.acme.org]\nflow = \"jwt\"\nlogin_url = \"https://login.salesforce.com\"\nclient_id = \"c\"\n";
     let problems = Files::new(jwt).problems();
     assert!(problems[0].contains("private_key_file: is missing"), "{problems:?}");
-    assert!(problems[1].contains("username: is missing: the user that the app acts as"), "{problems:?}");
+    assert!(
+        problems[1].contains("username: is missing: the user that the app acts as"),
+        "{problems:?}"
+    );
 }

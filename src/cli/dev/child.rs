@@ -36,7 +36,13 @@ impl Child {
         piped: bool,
     ) -> Result<(Self, Option<ChildStdout>), DevError> {
         let log = logs.join(format!("{name}.log"));
-        let open = || File::options().create(true).append(true).open(&log).map_err(DevError::file(&log));
+        let open = || {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(&log)
+                .map_err(DevError::file(&log))
+        };
         // Its own process group: Ctrl-C in a terminal goes to this process only, which stops the others in order.
         command.process_group(0).stdin(Stdio::piped()).stderr(open()?);
         command.stdout(if piped { Stdio::piped() } else { open()?.into() });
@@ -46,7 +52,15 @@ impl Child {
             log: String::new(),
         })?;
         let (input, output) = (process.stdin.take(), process.stdout.take());
-        Ok((Self { name, process, input, log }, output))
+        Ok((
+            Self {
+                name,
+                process,
+                input,
+                log,
+            },
+            output,
+        ))
     }
 
     /// Its process id; 0 after it ended.
@@ -79,12 +93,20 @@ impl Child {
 
     /// The error for a child that did not come up.
     pub(super) fn failed(&self, why: impl Into<String>) -> DevError {
-        DevError::Start { name: self.name, why: why.into(), log: tail(&self.log) }
+        DevError::Start {
+            name: self.name,
+            why: why.into(),
+            log: tail(&self.log),
+        }
     }
 
     /// The error for a child that ended.
     pub(super) fn gone(&self, how: End) -> DevError {
-        DevError::Ended { name: self.name, how, log: tail(&self.log) }
+        DevError::Ended {
+            name: self.name,
+            how,
+            log: tail(&self.log),
+        }
     }
 
     /// Begins its log anew when that grew too long.
@@ -137,5 +159,9 @@ fn tail(log: &Path) -> String {
     let text = read().unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let last = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n  ");
-    if last.is_empty() { String::new() } else { format!("; last lines of {}:\n  {last}", log.display()) }
+    if last.is_empty() {
+        String::new()
+    } else {
+        format!("; last lines of {}:\n  {last}", log.display())
+    }
 }

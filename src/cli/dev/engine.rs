@@ -32,7 +32,13 @@ pub(super) async fn start(state: &StateDir, config: &Path) -> Result<Engine, Dev
     let ready_file = state.at("ready.json");
     let this = std::env::current_exe().map_err(DevError::file(Path::new("tandem")))?;
     let mut command = Command::new(this);
-    command.arg("serve").arg("--stop-with-stdin").arg("--config").arg(config).arg("--ready-file").arg(&ready_file);
+    command
+        .arg("serve")
+        .arg("--stop-with-stdin")
+        .arg("--config")
+        .arg(config)
+        .arg("--ready-file")
+        .arg(&ready_file);
     let (mut child, _) = Child::start("engine", command, &state.at("logs"), false)?;
     let ready = async {
         loop {
@@ -47,7 +53,10 @@ pub(super) async fn start(state: &StateDir, config: &Path) -> Result<Engine, Dev
         end = child.ended() => return Err(child.gone(end)),
     };
     match answer {
-        Ok(Ok(ready)) => Ok(Engine { child, http_url: ready.http_url }),
+        Ok(Ok(ready)) => Ok(Engine {
+            child,
+            http_url: ready.http_url,
+        }),
         Ok(Err(why)) => Err(child.failed(why)),
         Err(_) => Err(child.failed(format!("it is not ready within {} s", START_TIMEOUT.as_secs()))),
     }

@@ -40,7 +40,9 @@ impl StateDir {
         // Only what a stack writes: a directory given by mistake keeps its files.
         for name in ["redis", "logs", "objects", "secrets", "node"] {
             match std::fs::remove_dir_all(state.at(name)) {
-                Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(DevError::file(&state.at(name))(why)),
+                Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(DevError::file(&state.at(name))(why));
+                }
                 _ => {}
             }
         }
@@ -69,7 +71,8 @@ impl StateDir {
         self.remove(name)?;
         let path = self.at(name);
         let open = File::options().write(true).create_new(true).mode(0o600).open(&path);
-        open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(DevError::file(&path))
+        open.and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(DevError::file(&path))
     }
 
     /// The object files: those of `own`, or the built-in ones.

@@ -19,7 +19,10 @@ pub(in crate::cli) fn guard(args: &GuardArgs) -> Outcome {
     let failed = |why: std::io::Error| Failure::failed(format!("{}: {why}", args.program.join(" ")));
     let runtime = crate::cli::runtime()?;
     let code = runtime.block_on(async {
-        let (program, rest) = args.program.split_first().ok_or_else(|| Failure::wrong("no program was named"))?;
+        let (program, rest) = args
+            .program
+            .split_first()
+            .ok_or_else(|| Failure::wrong("no program was named"))?;
         // Standard output belongs to the process id: what the program says goes to the log.
         let log = std::io::stderr().as_fd().try_clone_to_owned().map_err(failed)?;
         let mut command = tokio::process::Command::new(program);
@@ -39,6 +42,9 @@ pub(in crate::cli) fn guard(args: &GuardArgs) -> Outcome {
     })?;
     match u8::try_from(code) {
         Ok(0) => Ok(()),
-        _ => Err(Failure { code: u8::try_from(code).unwrap_or(1), text: String::new() }),
+        _ => Err(Failure {
+            code: u8::try_from(code).unwrap_or(1),
+            text: String::new(),
+        }),
     }
 }

@@ -47,7 +47,10 @@ pub(super) fn find() -> Result<PathBuf, DevError> {
         return if path.is_file() {
             Ok(path)
         } else {
-            Err(DevError::Missing(format!("TANDEM_ORGSIM names {}, which is no file", path.display())))
+            Err(DevError::Missing(format!(
+                "TANDEM_ORGSIM names {}, which is no file",
+                path.display()
+            )))
         };
     }
     let this = std::env::current_exe().map_err(DevError::file(Path::new("tandem")))?;
@@ -76,12 +79,18 @@ pub(super) async fn start(program: &Path, seed: u64, logs: &Path) -> Result<Simu
     if !matches!(read, Ok(Ok(n)) if n > 0) {
         return match tokio::time::timeout(Duration::from_secs(1), child.ended()).await {
             Ok(end) => Err(child.gone(end)),
-            Err(_) => Err(child.failed(format!("it does not say that it is ready within {} s", START_TIMEOUT.as_secs()))),
+            Err(_) => Err(child.failed(format!(
+                "it does not say that it is ready within {} s",
+                START_TIMEOUT.as_secs()
+            ))),
         };
     }
     let ready: Ready = serde_json::from_str(&line)
         .map_err(|why| child.failed(format!("its first line is not the expected JSON: {why}")))?;
-    if let Some(tenant) = TENANTS.iter().find(|tenant| !ready.orgs.iter().any(|org| org.name == **tenant)) {
+    if let Some(tenant) = TENANTS
+        .iter()
+        .find(|tenant| !ready.orgs.iter().any(|org| org.name == **tenant))
+    {
         return Err(child.failed(format!("it has no org '{tenant}'")));
     }
     // A full pipe would stop it.

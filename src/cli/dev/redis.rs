@@ -31,7 +31,11 @@ pub(super) fn find_server() -> Result<PathBuf, DevError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     SERVERS
         .iter()
-        .find_map(|name| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()))
+        .find_map(|name| {
+            std::env::split_paths(&path)
+                .map(|dir| dir.join(name))
+                .find(|file| file.is_file())
+        })
         .ok_or_else(|| {
             let servers = SERVERS.join(" nor ");
             DevError::Missing(format!(
@@ -51,12 +55,22 @@ pub(super) async fn start(server: &Path, dir: &Path, port: u16, logs: &Path) -> 
     std::fs::create_dir_all(dir).map_err(DevError::file(dir))?;
     let this = std::env::current_exe().map_err(DevError::file(Path::new("tandem")))?;
     let mut command = Command::new(this);
-    command.arg("dev-guard").arg("--").arg(server).args(options(port)).arg("--dir").arg(dir);
+    command
+        .arg("dev-guard")
+        .arg("--")
+        .arg(server)
+        .args(options(port))
+        .arg("--dir")
+        .arg(dir);
     let (mut child, output) = Child::start("redis", command, logs, true)?;
     let mut lines = BufReader::new(output.ok_or_else(|| child.failed("it has no output"))?).lines();
     let mut waited = Duration::ZERO;
     let pid = tokio::time::timeout(START_TIMEOUT, lines.next_line()).await;
-    let pid = pid.ok().and_then(Result::ok).flatten().and_then(|line| line.trim().parse::<u32>().ok());
+    let pid = pid
+        .ok()
+        .and_then(Result::ok)
+        .flatten()
+        .and_then(|line| line.trim().parse::<u32>().ok());
     let url = format!("redis://127.0.0.1:{port}/0");
     while !answers(&url).await {
         if let Ok(end) = tokio::time::timeout(LOOK_INTERVAL, child.ended()).await {
@@ -84,11 +98,21 @@ fn options(port: u16) -> Vec<String> {
         ("--hash-max-listpack-value", "256".to_owned()),
         ("--maxmemory-policy", "noeviction".to_owned()),
     ];
-    pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    pairs
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value])
+        .collect()
 }
 
 async fn answers(url: &str) -> bool {
-    let Ok(client) = ::redis::Client::open(url) else { return false };
-    let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return false };
-    ::redis::cmd("PING").query_async::<String>(&mut connection).await.is_ok_and(|answer| answer == "PONG")
+    let Ok(client) = ::redis::Client::open(url) else {
+        return false;
+    };
+    let Ok(mut connection) = client.get_multiplexed_async_connection().await else {
+        return false;
+    };
+    ::redis::cmd("PING")
+        .query_async::<String>(&mut connection)
+        .await
+        .is_ok_and(|answer| answer == "PONG")
 }

@@ -41,7 +41,14 @@ impl Stack {
     pub(super) fn open(args: &Args) -> Result<Self, DevError> {
         let (server, orgsim) = (redis::find_server()?, org::find()?);
         let state = StateDir::take(&args.state_dir)?;
-        Ok(Self { state, server, orgsim, redis: None, simulator: None, engine: None })
+        Ok(Self {
+            state,
+            server,
+            orgsim,
+            redis: None,
+            simulator: None,
+            engine: None,
+        })
     }
 
     /// Starts all, tells what to type, and watches until something ends that cannot be restarted.
@@ -59,7 +66,12 @@ impl Stack {
         let (Some(redis), Some(simulator)) = (&self.redis, &self.simulator) else {
             return Err(DevError::Missing("the stack is not complete".to_owned()));
         };
-        let given = Given { redis_url: &redis.url, http_port, objects: &objects, orgs: &simulator.ready };
+        let given = Given {
+            redis_url: &redis.url,
+            http_port,
+            objects: &objects,
+            orgs: &simulator.ready,
+        };
         let config = self.state.settings(&given)?;
         self.engine = Some(engine::start(&self.state, &config).await?);
         Ok(config)
@@ -149,7 +161,10 @@ impl Stack {
 
     fn restarted(&self, name: &str, pid: u32) -> Result<(), DevError> {
         self.tell(None)?;
-        eprintln!("{name} runs again, process {pid}; {} is up to date", self.state.at("stack.json").display());
+        eprintln!(
+            "{name} runs again, process {pid}; {} is up to date",
+            self.state.at("stack.json").display()
+        );
         Ok(())
     }
 
@@ -170,7 +185,9 @@ impl Stack {
 /// What a signal killed is started again; anything else ends the stack.
 fn restartable(error: DevError) -> Result<(), DevError> {
     match error {
-        DevError::Ended { how: End::Signal(_), .. } => {
+        DevError::Ended {
+            how: End::Signal(_), ..
+        } => {
             eprintln!("{error}");
             Ok(())
         }
@@ -186,7 +203,10 @@ struct Pause {
 
 impl Pause {
     fn new() -> Self {
-        Self { next: RESTART_PAUSE, since: Instant::now() }
+        Self {
+            next: RESTART_PAUSE,
+            since: Instant::now(),
+        }
     }
 
     async fn wait(&mut self) {

@@ -12,8 +12,14 @@ use crate::settings::model::Fence;
 use crate::settings::problem::Problem;
 
 /// Fields that Salesforce alone writes.
-const READ_ONLY: [&str; 6] =
-    ["CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "IsDeleted"];
+const READ_ONLY: [&str; 6] = [
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "SystemModstamp",
+    "IsDeleted",
+];
 
 /// Whether a text can be a Salesforce API name (namespaces and `__c` included).
 pub(super) fn is_api_name(text: &str) -> bool {
@@ -25,7 +31,11 @@ pub(super) fn is_api_name(text: &str) -> bool {
 
 /// Compiles one object; wrong fields are left out of the plan and told.
 pub(super) fn object(file: &ObjectFile, overrides: &Overrides, fence: Fence) -> (ObjectPlan, Vec<Problem>) {
-    let mut rules = Rules { file, problems: Vec::new(), fed: BTreeMap::new() };
+    let mut rules = Rules {
+        file,
+        problems: Vec::new(),
+        fed: BTreeMap::new(),
+    };
     let mut fields: Vec<FieldPlan> = Vec::new();
     for (name, written) in &file.fields {
         let written = written.with(overrides.of(&file.object, name));
@@ -34,7 +44,9 @@ pub(super) fn object(file: &ObjectFile, overrides: &Overrides, fence: Fence) -> 
         }
     }
     if fields.is_empty() && rules.problems.is_empty() {
-        rules.problems.push(Problem::name(&file.place, "fields", "must name one field or more"));
+        rules
+            .problems
+            .push(Problem::name(&file.place, "fields", "must name one field or more"));
     }
     let groups = rules.groups(&mut fields);
     let plan = ObjectPlan {
@@ -60,7 +72,12 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn wrong(&mut self, field: &FieldFile, key: &str, value: &str, why: impl Into<String>) {
-        self.problems.push(Problem::value(&field.place, &format!("{}{key}", field.name), value, why));
+        self.problems.push(Problem::value(
+            &field.place,
+            &format!("{}{key}", field.name),
+            value,
+            why,
+        ));
     }
 
     /// One field; nothing where its rules are broken.
@@ -68,7 +85,11 @@ impl Rules<'_> {
         let before = self.problems.len();
         let Some(api) = written.salesforce.as_deref() else {
             let why = "is missing: the Salesforce field's API name";
-            self.problems.push(Problem::name(&written.place, &format!("{}.salesforce", written.name), why));
+            self.problems.push(Problem::name(
+                &written.place,
+                &format!("{}.salesforce", written.name),
+                why,
+            ));
             return None;
         };
         let direction = self.direction(written);
@@ -76,7 +97,12 @@ impl Rules<'_> {
         let kind = self.kind(written);
         let required = written.required.unwrap_or(false);
         if required && !direction.writes_salesforce() {
-            self.wrong(written, ".required", "true", "a field that only comes from Salesforce cannot be required there");
+            self.wrong(
+                written,
+                ".required",
+                "true",
+                "a field that only comes from Salesforce cannot be required there",
+            );
         }
         if self.problems.len() > before {
             return None;
@@ -103,7 +129,10 @@ impl Rules<'_> {
         let wider = (wanted.writes_salesforce() && !object.writes_salesforce())
             || (wanted.tells_product() && !object.tells_product());
         if wider {
-            let shown = super::field::DIRECTIONS.iter().find(|(_, d)| *d == wanted).map_or("", |(word, _)| word);
+            let shown = super::field::DIRECTIONS
+                .iter()
+                .find(|(_, d)| *d == wanted)
+                .map_or("", |(word, _)| word);
             let why = "is wider than the object's direction: widen that, or take this out";
             self.wrong(written, ".direction", &format!("{shown:?}"), why);
         }
@@ -117,15 +146,31 @@ impl Rules<'_> {
         if !is_api_name(api) {
             self.wrong(written, ".salesforce", &shown, API_NAME_FORM);
         } else if is("Id") {
-            self.wrong(written, ".salesforce", &shown, "the id needs no mapping: events carry it as salesforce_id");
+            self.wrong(
+                written,
+                ".salesforce",
+                &shown,
+                "the id needs no mapping: events carry it as salesforce_id",
+            );
         } else if is(&self.file.external_id) || is(&self.file.sequence) {
-            self.wrong(written, ".salesforce", &shown, "this field is Tandem's own: it holds the key or the sequence");
+            self.wrong(
+                written,
+                ".salesforce",
+                &shown,
+                "this field is Tandem's own: it holds the key or the sequence",
+            );
         } else if direction.writes_salesforce() {
             if READ_ONLY.iter().any(|field| is(field)) {
-                self.wrong(written, ".salesforce", &shown, "only Salesforce writes this field: direction = \"to_product\"");
+                self.wrong(
+                    written,
+                    ".salesforce",
+                    &shown,
+                    "only Salesforce writes this field: direction = \"to_product\"",
+                );
             }
             if let Some(other) = self.fed.insert(api.to_ascii_lowercase(), name.to_owned()) {
-                let why = format!("'{other}' writes this field already: give one of the two direction = \"to_product\"");
+                let why =
+                    format!("'{other}' writes this field already: give one of the two direction = \"to_product\"");
                 self.wrong(written, ".salesforce", &shown, why);
             }
         }
@@ -135,7 +180,12 @@ impl Rules<'_> {
     fn kind(&mut self, written: &FieldFile) -> Kind {
         let values = written.values.as_ref();
         if written.references.is_some() && values.is_some() {
-            self.wrong(written, ".values", "{…}", "a reference has no list of values: keep one of the two");
+            self.wrong(
+                written,
+                ".values",
+                "{…}",
+                "a reference has no list of values: keep one of the two",
+            );
         }
         let implied = match (&written.references, values) {
             (Some(_), _) => Kind::Reference,
@@ -148,9 +198,19 @@ impl Rules<'_> {
         if written.references.is_some() && kind != Kind::Reference {
             self.wrong(written, ".kind", &shown, "with references the kind is \"reference\"");
         } else if kind == Kind::Reference && written.references.is_none() {
-            self.wrong(written, ".kind", &shown, "a reference must say to which object: references = \"company\"");
+            self.wrong(
+                written,
+                ".kind",
+                &shown,
+                "a reference must say to which object: references = \"company\"",
+            );
         } else if values.is_some() && !matches!(kind, Kind::Picklist | Kind::Multipicklist | Kind::Reference) {
-            self.wrong(written, ".kind", &shown, "with values the kind is \"picklist\" or \"multipicklist\"");
+            self.wrong(
+                written,
+                ".kind",
+                &shown,
+                "with values the kind is \"picklist\" or \"multipicklist\"",
+            );
         }
         self.values_are_reversible(written);
         kind
@@ -161,7 +221,8 @@ impl Rules<'_> {
         let mut back: BTreeMap<&str, &str> = BTreeMap::new();
         for (product, salesforce) in written.values.iter().flatten() {
             if let Some(other) = back.insert(salesforce, product) {
-                let why = format!("'{other}' and '{product}' both become this value, so there is no way back: keep one");
+                let why =
+                    format!("'{other}' and '{product}' both become this value, so there is no way back: keep one");
                 self.wrong(written, ".values", &format!("{salesforce:?}"), why);
             }
         }
@@ -193,16 +254,22 @@ impl Rules<'_> {
             let shown = format!("{name:?}");
             match fields.iter().find(|field| field.name.as_ref() == name) {
                 None if self.file.fields.contains_key(name) => return None, // its own problem was told
-                None => self.problems.push(wrong(&shown, "is no field of this object".to_owned())),
+                None => self
+                    .problems
+                    .push(wrong(&shown, "is no field of this object".to_owned())),
                 Some(field) if field.group.is_some() || members.iter().any(|m| m.idx == field.idx) => {
-                    self.problems.push(wrong(&shown, "is in a group already: a field has one group at most".to_owned()));
+                    self.problems.push(wrong(
+                        &shown,
+                        "is in a group already: a field has one group at most".to_owned(),
+                    ));
                 }
                 Some(field) => members.push(field),
             }
         }
         if group.fields.len() < 2 {
             let shown = format!("{:?}", group.fields);
-            self.problems.push(wrong(&shown, "a group has two fields or more".to_owned()));
+            self.problems
+                .push(wrong(&shown, "a group has two fields or more".to_owned()));
         }
         if let Some((first, rest)) = members.split_first() {
             for field in rest {
@@ -225,7 +292,10 @@ impl Rules<'_> {
 fn version(fields: &[FieldPlan]) -> u32 {
     let mut hash = blake3::Hasher::new();
     for field in fields {
-        let kind = KINDS.iter().find(|(_, kind)| *kind == field.kind).map_or("", |(word, _)| word);
+        let kind = KINDS
+            .iter()
+            .find(|(_, kind)| *kind == field.kind)
+            .map_or("", |(word, _)| word);
         // NUL ends each part: no name can hold it.
         for part in [field.name.as_ref(), kind] {
             hash.update(part.as_bytes());

@@ -109,7 +109,11 @@ pub fn check_describe<'a>(
     describe: &Describe,
     parent: impl Fn(&str) -> Option<&'a str>,
 ) -> Vec<Mismatch> {
-    let mut check = Check { plan, describe, found: Vec::new() };
+    let mut check = Check {
+        plan,
+        describe,
+        found: Vec::new(),
+    };
     check.object();
     check.key();
     check.sequence();
@@ -132,7 +136,16 @@ pub fn apply_describe(plan: &ObjectPlan, describe: &Describe) -> ObjectPlan {
 /// The Salesforce types that a kind can be kept in, and what else to say.
 fn types_of(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Text => &["string", "textarea", "encryptedstring", "combobox", "email", "phone", "url", "id"],
+        Kind::Text => &[
+            "string",
+            "textarea",
+            "encryptedstring",
+            "combobox",
+            "email",
+            "phone",
+            "url",
+            "id",
+        ],
         Kind::Email => &["email", "string"],
         Kind::Phone => &["phone", "string"],
         Kind::Url => &["url", "string", "textarea"],
@@ -153,7 +166,10 @@ fn advice(found: &Field) -> String {
         "int" | "long" => "use kind = \"integer\"".to_owned(),
         "double" | "currency" | "percent" => "use kind = \"decimal\"".to_owned(),
         "boolean" | "date" | "datetime" | "picklist" | "multipicklist" => format!("use kind = {:?}", found.kind),
-        "reference" => format!("use references = \"…\" with the object mapped to {}", found.reference_to.join(" or ")),
+        "reference" => format!(
+            "use references = \"…\" with the object mapped to {}",
+            found.reference_to.join(" or ")
+        ),
         "address" | "location" => "map its parts (street, city, …) one by one".to_owned(),
         _ => "map a field of another type".to_owned(),
     }
@@ -185,9 +201,16 @@ impl Check<'_> {
             ("updateable", describe.updateable, writes),
             ("deletable", describe.deletable, writes),
         ];
-        let missing: Vec<&str> = wanted.iter().filter(|(_, has, need)| *need && !has).map(|(name, ..)| *name).collect();
+        let missing: Vec<&str> = wanted
+            .iter()
+            .filter(|(_, has, need)| *need && !has)
+            .map(|(name, ..)| *name)
+            .collect();
         if !missing.is_empty() {
-            let what = format!("is not {} for this user: give it the object permissions", missing.join(", "));
+            let what = format!(
+                "is not {} for this user: give it the object permissions",
+                missing.join(", ")
+            );
             self.tell(None, None, what);
         }
     }
@@ -195,7 +218,11 @@ impl Check<'_> {
     fn key(&mut self) {
         let name = self.plan.external_id.clone();
         let Some(key) = self.describe.field(&name) else {
-            self.tell(None, Some(&name), "is missing, or field-level security hides it: deploy Tandem's package and assign its permission set");
+            self.tell(
+                None,
+                Some(&name),
+                "is missing, or field-level security hides it: deploy Tandem's package and assign its permission set",
+            );
             return;
         };
         let wanted = [
@@ -208,7 +235,11 @@ impl Check<'_> {
         ];
         let missing: Vec<&str> = wanted.iter().filter(|(has, _)| !has).map(|(_, what)| *what).collect();
         if !missing.is_empty() {
-            self.tell(None, Some(&name), format!("holds the product's key and must {}", missing.join(", ")));
+            self.tell(
+                None,
+                Some(&name),
+                format!("holds the product's key and must {}", missing.join(", ")),
+            );
         }
     }
 
@@ -218,7 +249,11 @@ impl Check<'_> {
             return;
         }
         let Some(field) = self.describe.field(&name) else {
-            self.tell(None, Some(&name), "is missing, or field-level security hides it: deploy Tandem's package, or set fence = \"soft\"");
+            self.tell(
+                None,
+                Some(&name),
+                "is missing, or field-level security hides it: deploy Tandem's package, or set fence = \"soft\"",
+            );
             return;
         };
         let is_number = field.kind == "double" && field.scale == 0 && field.precision == SEQUENCE_DIGITS;
@@ -233,12 +268,20 @@ impl Check<'_> {
     fn field<'a>(&mut self, plan: &FieldPlan, parent: &impl Fn(&str) -> Option<&'a str>) {
         let name = plan.salesforce.as_ref();
         let Some(found) = self.describe.field(name) else {
-            self.tell(Some(plan), Some(name), "is missing, or field-level security hides it from this user");
+            self.tell(
+                Some(plan),
+                Some(name),
+                "is missing, or field-level security hides it from this user",
+            );
             return;
         };
         if !types_of(plan.kind).contains(&found.kind.as_str()) {
             let kind = format!("{:?}", plan.kind).to_lowercase();
-            self.tell(Some(plan), Some(name), format!("is a {} there and {kind} here: {}", found.kind, advice(found)));
+            self.tell(
+                Some(plan),
+                Some(name),
+                format!("is a {} there and {kind} here: {}", found.kind, advice(found)),
+            );
             return;
         }
         if plan.kind == Kind::Integer && found.scale != 0 {
@@ -249,7 +292,10 @@ impl Check<'_> {
             self.writable(plan, found);
         }
         if let Some(parent) = plan.references.as_deref().and_then(parent) {
-            let fits = found.reference_to.iter().any(|target| target.eq_ignore_ascii_case(parent));
+            let fits = found
+                .reference_to
+                .iter()
+                .any(|target| target.eq_ignore_ascii_case(parent));
             if !fits {
                 let what = format!("points to {}, not to {parent}", found.reference_to.join(", "));
                 self.tell(Some(plan), Some(name), what);
@@ -270,15 +316,28 @@ impl Check<'_> {
             self.tell(Some(plan), Some(&plan.salesforce), what);
         }
         if is_demanded(found) && !plan.required {
-            self.tell(Some(plan), Some(&plan.salesforce), "is demanded on create: set required = true");
+            self.tell(
+                Some(plan),
+                Some(&plan.salesforce),
+                "is demanded on create: set required = true",
+            );
         }
     }
 
     fn picklist(&mut self, plan: &FieldPlan, found: &Field) {
-        let active = || found.picklist_values.iter().filter(|value| value.active).map(|value| value.value.as_str());
+        let active = || {
+            found
+                .picklist_values
+                .iter()
+                .filter(|value| value.active)
+                .map(|value| value.value.as_str())
+        };
         for value in plan.values.values() {
             if !active().any(|known| known == value) {
-                let what = format!("has no active value {value:?}; it has: {}", active().collect::<Vec<_>>().join(", "));
+                let what = format!(
+                    "has no active value {value:?}; it has: {}",
+                    active().collect::<Vec<_>>().join(", ")
+                );
                 self.tell(Some(plan), Some(&plan.salesforce), what);
             }
         }
@@ -291,11 +350,16 @@ impl Check<'_> {
         }
         let describe = self.describe;
         for field in describe.fields.iter().filter(|field| is_demanded(field)) {
-            let filled = self.plan.fields.iter().any(|plan| {
-                plan.direction.writes_salesforce() && plan.salesforce.eq_ignore_ascii_case(&field.name)
-            });
+            let filled =
+                self.plan.fields.iter().any(|plan| {
+                    plan.direction.writes_salesforce() && plan.salesforce.eq_ignore_ascii_case(&field.name)
+                });
             if !filled {
-                self.tell(None, Some(&field.name), "is demanded on create and no mapped field fills it: map one to it");
+                self.tell(
+                    None,
+                    Some(&field.name),
+                    "is demanded on create and no mapped field fills it: map one to it",
+                );
             }
         }
     }

@@ -150,7 +150,11 @@ impl Overrides {
             for (field, node) in fields.chosen() {
                 let name = fields.full(field);
                 let over = FieldFile::read(&name, node, || fields.entry(field, node));
-                if mapping.objects.get(object).is_some_and(|file| file.fields.contains_key(field)) {
+                if mapping
+                    .objects
+                    .get(object)
+                    .is_some_and(|file| file.fields.contains_key(field))
+                {
                     overrides.insert((object.to_owned(), field.to_owned()), over);
                 } else {
                     let why = "overrides a field that no object file has; tenants may change fields, not add them";

@@ -102,11 +102,19 @@ pub(super) const API_NAME_FORM: &str =
     "allowed is an API name: letters, digits and '_', beginning with a letter, e.g. \"Status__c\"";
 
 fn product_name(text: &str) -> Result<(), String> {
-    if is_product_name(text) { Ok(()) } else { Err(PRODUCT_NAME_FORM.to_owned()) }
+    if is_product_name(text) {
+        Ok(())
+    } else {
+        Err(PRODUCT_NAME_FORM.to_owned())
+    }
 }
 
 fn api_name(text: &str) -> Result<(), String> {
-    if is_api_name(text) { Ok(()) } else { Err(API_NAME_FORM.to_owned()) }
+    if is_api_name(text) {
+        Ok(())
+    } else {
+        Err(API_NAME_FORM.to_owned())
+    }
 }
 
 impl ObjectFile {
@@ -125,19 +133,30 @@ impl ObjectFile {
         let mut section = Section::over(&report, "", "", Some(root), &root.place);
         let file = Self {
             place: root.place.clone(),
-            object: section.required("object", "the product's name of the object, e.g. \"contact\"", product_name),
+            object: section.required(
+                "object",
+                "the product's name of the object, e.g. \"contact\"",
+                product_name,
+            ),
             sobject: section.required("salesforce", "the sObject's API name, e.g. \"Contact\"", api_name),
             external_id: section.text("external_id", "Tandem_Key__c", api_name),
             sequence: section.text("sequence", "Tandem_Seq__c", api_name),
-            direction: section.choice("direction", "both", &DIRECTIONS).unwrap_or(Direction::Both),
-            on_conflict: section.choice("on_conflict", "salesforce", &POLICIES).unwrap_or(Policy::Salesforce),
+            direction: section
+                .choice("direction", "both", &DIRECTIONS)
+                .unwrap_or(Direction::Both),
+            on_conflict: section
+                .choice("on_conflict", "salesforce", &POLICIES)
+                .unwrap_or(Policy::Salesforce),
             fields: fields(&mut section),
             groups: groups(&report, &mut section),
             matching: None,
         };
         let matching = section.has("match");
         let table = section.child("match");
-        let file = Self { matching: matching.then(|| matching_of(table, &file)), ..file };
+        let file = Self {
+            matching: matching.then(|| matching_of(table, &file)),
+            ..file
+        };
         section.finish();
         let nameless = file.object.is_empty() || file.sobject.is_empty();
         ((!nameless).then_some(file), report.problems.take())
@@ -145,7 +164,9 @@ impl ObjectFile {
 
     /// Where a field stands, and its full name.
     pub(super) fn field_place(&self, field: &str) -> (&Place, &str) {
-        self.fields.get(field).map_or((&self.place, "fields"), |file| (&file.place, file.name.as_str()))
+        self.fields
+            .get(field)
+            .map_or((&self.place, "fields"), |file| (&file.place, file.name.as_str()))
     }
 }
 
@@ -157,21 +178,34 @@ fn fields(section: &mut Section<'_>) -> BTreeMap<String, FieldFile> {
     let mut fields = BTreeMap::new();
     for (name, node) in table.chosen() {
         if !is_product_name(name) {
-            table.wrong(name, node, format!("this name of a field is not allowed: {PRODUCT_NAME_FORM}"));
+            table.wrong(
+                name,
+                node,
+                format!("this name of a field is not allowed: {PRODUCT_NAME_FORM}"),
+            );
         } else if !matches!(node.value, Value::Text(_) | Value::Table(_)) {
-            table.wrong(name, node, "allowed is \"SalesforceField\" or { salesforce = \"SalesforceField\", … }");
+            table.wrong(
+                name,
+                node,
+                "allowed is \"SalesforceField\" or { salesforce = \"SalesforceField\", … }",
+            );
         } else if fields.len() == FIELDS_MAX {
             table.wrong(name, node, format!("is one field too many: allowed are {FIELDS_MAX}"));
             break;
         } else {
-            fields.insert(name.to_owned(), FieldFile::read(&table.full(name), node, || table.entry(name, node)));
+            fields.insert(
+                name.to_owned(),
+                FieldFile::read(&table.full(name), node, || table.entry(name, node)),
+            );
         }
     }
     fields
 }
 
 fn groups(report: &Report, section: &mut Section<'_>) -> Vec<Group> {
-    let Some(node) = section.node("group", None) else { return Vec::new() };
+    let Some(node) = section.node("group", None) else {
+        return Vec::new();
+    };
     let Value::List(items) = &node.value else {
         section.wrong("group", node, "groups are written as [[group]], with two brackets");
         return Vec::new();
@@ -187,7 +221,10 @@ fn groups(report: &Report, section: &mut Section<'_>) -> Vec<Group> {
             }
             group.finish();
             let fields = listed.unwrap_or_default();
-            Group { place, fields: fields.iter().filter_map(as_text).map(str::to_owned).collect() }
+            Group {
+                place,
+                fields: fields.iter().filter_map(as_text).map(str::to_owned).collect(),
+            }
         })
         .collect()
 }
@@ -196,7 +233,10 @@ fn matching_of(mut section: Section<'_>, file: &ObjectFile) -> Matching {
     let place = section.place.clone();
     let listed = section.list("fields", None).unwrap_or_default();
     if listed.is_empty() {
-        section.missing("fields", "one or more mapped fields that must be equal, e.g. [\"email\"]");
+        section.missing(
+            "fields",
+            "one or more mapped fields that must be equal, e.g. [\"email\"]",
+        );
     }
     for item in &listed {
         let known = as_text(item).is_some_and(|name| file.fields.contains_key(name));
@@ -207,9 +247,15 @@ fn matching_of(mut section: Section<'_>, file: &ObjectFile) -> Matching {
     let matching = Matching {
         place,
         fields: listed.iter().filter_map(as_text).map(str::to_owned).collect(),
-        one: section.choice("one", "link", &[("link", One::Link), ("ask", One::Ask)]).unwrap_or(One::Link),
-        many: section.choice("many", "ask", &[("ask", Many::Ask)]).unwrap_or(Many::Ask),
-        none: section.choice("none", "create", &[("create", None_::Create), ("ask", None_::Ask)]).unwrap_or(None_::Create),
+        one: section
+            .choice("one", "link", &[("link", One::Link), ("ask", One::Ask)])
+            .unwrap_or(One::Link),
+        many: section
+            .choice("many", "ask", &[("ask", Many::Ask)])
+            .unwrap_or(Many::Ask),
+        none: section
+            .choice("none", "create", &[("create", None_::Create), ("ask", None_::Ask)])
+            .unwrap_or(None_::Create),
     };
     section.finish();
     matching

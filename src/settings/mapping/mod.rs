@@ -52,13 +52,20 @@ impl Mapping {
         let paths = match listed {
             Ok(paths) => paths,
             Err(why) => {
-                let why = format!("the directory cannot be read: {why}; it holds one file an object, e.g. contact.toml");
-                return (Self::default(), vec![Problem::value(place, "objects.dir", &dir.display().to_string(), why)]);
+                let why =
+                    format!("the directory cannot be read: {why}; it holds one file an object, e.g. contact.toml");
+                return (
+                    Self::default(),
+                    vec![Problem::value(place, "objects.dir", &dir.display().to_string(), why)],
+                );
             }
         };
         if paths.is_empty() || paths.len() > OBJECTS_MAX {
             let why = format!("this directory must hold 1 to {OBJECTS_MAX} files, one an object, e.g. contact.toml");
-            return (Self::default(), vec![Problem::value(place, "objects.dir", &dir.display().to_string(), why)]);
+            return (
+                Self::default(),
+                vec![Problem::value(place, "objects.dir", &dir.display().to_string(), why)],
+            );
         }
         let mut problems = Vec::new();
         let mut mapping = Self::default();
@@ -76,13 +83,26 @@ impl Mapping {
 
     fn add(&mut self, file: ObjectFile, problems: &mut Vec<Problem>) {
         let same_object = self.objects.get(&file.object);
-        let same_sobject = self.objects.values().find(|other| other.sobject.eq_ignore_ascii_case(&file.sobject));
+        let same_sobject = self
+            .objects
+            .values()
+            .find(|other| other.sobject.eq_ignore_ascii_case(&file.sobject));
         if let Some(other) = same_object {
             let why = format!("{} has this object already: one file an object", other.place);
-            problems.push(Problem::value(&file.place, "object", &format!("{:?}", file.object), why));
+            problems.push(Problem::value(
+                &file.place,
+                "object",
+                &format!("{:?}", file.object),
+                why,
+            ));
         } else if let Some(other) = same_sobject {
             let why = format!("{} maps this sObject already: one object an sObject", other.place);
-            problems.push(Problem::value(&file.place, "salesforce", &format!("{:?}", file.sobject), why));
+            problems.push(Problem::value(
+                &file.place,
+                "salesforce",
+                &format!("{:?}", file.sobject),
+                why,
+            ));
         } else {
             self.objects.insert(file.object.clone(), file);
         }
@@ -110,7 +130,12 @@ impl Mapping {
                     } else {
                         let known = self.objects.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                         let why = format!("no object file has this object; there are: {known}");
-                        problems.push(Problem::value(&item.place, &format!("{tenant}.objects"), &item.shown(), why));
+                        problems.push(Problem::value(
+                            &item.place,
+                            &format!("{tenant}.objects"),
+                            &item.shown(),
+                            why,
+                        ));
                     }
                 }
             }
@@ -128,7 +153,12 @@ impl Mapping {
                        give one of the references direction = \"to_product\"";
             problems.push(Problem::value(place, "fields", &cycle.join(" → "), why));
         }
-        (TenantPlan { objects: plans.into_iter().map(Arc::new).collect() }, problems)
+        (
+            TenantPlan {
+                objects: plans.into_iter().map(Arc::new).collect(),
+            },
+            problems,
+        )
     }
 
     fn missing_parents(
@@ -141,15 +171,25 @@ impl Mapping {
     ) -> Vec<Problem> {
         let mut problems = Vec::new();
         for field in &plan.fields {
-            let Some(parent) = field.references.as_deref().filter(|parent| !files.contains_key(parent)) else { continue };
+            let Some(parent) = field.references.as_deref().filter(|parent| !files.contains_key(parent)) else {
+                continue;
+            };
             if self.objects.contains_key(parent) {
-                let why = format!("{}.{} references '{parent}': add it to the list", file.object, field.name);
+                let why = format!(
+                    "{}.{} references '{parent}': add it to the list",
+                    file.object, field.name
+                );
                 problems.push(Problem::name(place, &format!("{tenant}.objects"), why));
             } else {
                 let known = self.objects.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let (place, name) = file.field_place(&field.name);
                 let why = format!("no object file has this object; there are: {known}");
-                problems.push(Problem::value(place, &format!("{name}.references"), &format!("{parent:?}"), why));
+                problems.push(Problem::value(
+                    place,
+                    &format!("{name}.references"),
+                    &format!("{parent:?}"),
+                    why,
+                ));
             }
         }
         problems

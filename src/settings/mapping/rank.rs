@@ -12,7 +12,9 @@ pub(super) fn rank(plans: &mut [ObjectPlan]) -> Result<(), Vec<String>> {
         .iter()
         .map(|plan| {
             let written = plan.fields.iter().filter(|field| field.direction.writes_salesforce());
-            let parents = written.filter_map(|field| field.references.as_deref().map(str::to_owned)).collect();
+            let parents = written
+                .filter_map(|field| field.references.as_deref().map(str::to_owned))
+                .collect();
             (plan.object.to_string(), parents)
         })
         .collect();
@@ -44,7 +46,12 @@ fn visit(
     way.push(object.to_owned());
     let mut rank = 0;
     // A parent that is not mapped here is told elsewhere.
-    for parent in parents.get(object).into_iter().flatten().filter(|parent| parents.contains_key(*parent)) {
+    for parent in parents
+        .get(object)
+        .into_iter()
+        .flatten()
+        .filter(|parent| parents.contains_key(*parent))
+    {
         rank = rank.max(visit(parent, parents, ranks, way)? + 1);
     }
     way.pop();
