@@ -66,6 +66,8 @@ pub struct Tombstone {
     pub by: Side,
     /// Revision of the `deleted` event that told the product (0 when the product deleted it itself).
     pub revision: u64,
+    /// The Salesforce record that it was, where known: late events of it are history, not news.
+    pub id: Option<SalesforceId>,
 }
 
 /// A write of ours whose change event was not seen yet.
@@ -127,6 +129,17 @@ pub struct Row {
 }
 
 impl Row {
+    /// The record is gone: what was known of it says nothing of one that may come after it. Returns its Salesforce id.
+    pub fn die(&mut self, by: Side, revision: u64) -> Option<SalesforceId> {
+        let id = self.salesforce_id.take();
+        let before = self.tombstone.and_then(|t| t.id);
+        self.tombstone = Some(Tombstone { by, revision, id: id.or(before) });
+        self.base = Base::default();
+        self.unconfirmed.clear();
+        self.told.clear();
+        id
+    }
+
     /// Events remembered until edits have seen them; a further one joins the newest.
     pub const TOLD_MAX: usize = 4;
     /// Own writes remembered until their events come; a further one joins the newest.

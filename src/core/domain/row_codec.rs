@@ -4,7 +4,7 @@
 //! 95 bytes. What is nearly always the same is a flag, what is near another number is kept as the difference.
 //!
 //! Layout: format, flags, then what the flags name, in this order: Salesforce id (12), `last_seq`, `revision`, `born`,
-//! tombstone's revision, stamps, base (plan 4, count, 6 each), unconfirmed writes and told events.
+//! tombstone's revision and id (12), stamps, base (plan 4, count, 6 each), unconfirmed writes and told events.
 
 use super::ids::FieldIdx;
 use super::pack::{Pack, Unpack};
@@ -59,6 +59,7 @@ pub fn encode(row: &Row) -> Vec<u8> {
     out.put_uint(row.born);
     if let Some(tombstone) = row.tombstone {
         out.put_uint(tombstone.revision);
+        out.extend_from_slice(&tombstone.id.map_or([0; 12], SalesforceId::to_packed));
     }
     if stamps {
         out.put_uint(row.stamps.len() as u64);
@@ -126,6 +127,7 @@ fn read_row(read: &mut Unpack<'_>) -> Option<Row> {
         row.tombstone = Some(Tombstone {
             by,
             revision: read.uint()?,
+            id: Some(read.take(12)?).filter(|packed| packed.iter().any(|b| *b != 0)).map(SalesforceId::from_packed).unwrap_or_default(),
         });
     }
     let last_seq = row.last_seq;
@@ -226,9 +228,11 @@ mod tests {
     }
 
     fn row() -> impl Strategy<Value = Row> {
-        let tombstone = (any::<bool>(), any::<u64>()).prop_map(|(ours, revision)| Tombstone {
+        let gone = option::of("[1-9][0-9A-Za-z]{14}".prop_map(|text| SalesforceId::parse(&text).unwrap()));
+        let tombstone = (any::<bool>(), any::<u64>(), gone).prop_map(|(ours, revision, id)| Tombstone {
             by: if ours { Side::Product } else { Side::Salesforce },
             revision,
+            id,
         });
         let base = (any::<u32>(), vec(hash(), 0..12)).prop_map(|(plan, fields)| Base { plan, fields });
         let id = "[0-9A-Za-z]{15}".prop_map(|text| SalesforceId::parse(&text).unwrap());

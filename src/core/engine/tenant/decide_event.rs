@@ -15,7 +15,7 @@ use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
 use crate::domain::plan::{FieldPlan, Kind, ObjectPlan, Policy};
-use crate::domain::row::{FieldHash, Row, Side, Tombstone};
+use crate::domain::row::{FieldHash, Row, Side};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::value::{self, Told};
 use crate::engine::commit::{Commit, DeadKey, EngineEntry, Verb};
@@ -133,7 +133,8 @@ impl Machine {
     fn came_too_late(&mut self, key: &RecordKey, id: SalesforceId, own: Option<u64>, commit: &mut Commit) -> bool {
         let Some(record) = self.table.records.get_mut(key) else { return false };
         let row = &mut record.row;
-        if row.tombstone.is_none() || row.salesforce_id.is_some() || own.is_none_or(|seq| seq > row.last_seq) {
+        let Some(tombstone) = row.tombstone else { return false };
+        if row.salesforce_id.is_some() || tombstone.id == Some(id) || own.is_none_or(|seq| seq > row.last_seq) {
             return false;
         }
         row.salesforce_id = Some(id);
@@ -201,7 +202,9 @@ impl Machine {
     fn decide_unit(&self, plan: &ObjectPlan, record: &Record, row: &mut Row, unit: Vec<Heard>, verdict: &mut Verdict) {
         let locals: Vec<Local> = unit.iter().map(|h| self.local(plan, record, h.idx)).collect();
         let same_as_base = unit.iter().all(|h| row.base.get(plan.version, h.idx) == h.hash);
-        let sent = locals.iter().any(|l| matches!(l, Local::Sent(_)));
+        // A write of ours that was committed later stands over the event's value.
+        let standing = |h: &Heard| record.row.unconfirmed.iter().any(|w| super::rows::hash_of(w, h.idx).is_some());
+        let sent = unit.iter().any(standing);
         if !sent {
             for h in &unit {
                 row.base.set(plan.version, h.idx, h.hash);
@@ -362,10 +365,7 @@ impl Machine {
         self.table.by_id.remove(&id);
         let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
         if folds.into_iter().flatten().any(|p| p.fold.delete) {
-            record.row.salesforce_id = None;
-            record.row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
-            record.row.base = crate::domain::row::Base::default();
-            record.row.unconfirmed.clear();
+            record.row.die(Side::Product, 0);
             tally.echoes += 1;
             return;
         }

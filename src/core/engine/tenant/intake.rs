@@ -99,10 +99,18 @@ impl Machine {
             self.table.records.insert(key.clone(), Record { row, dead, doubt, ..Record::default() });
             self.table.index(key);
             if let Some(fold) = state.compacted {
+                let tombstone = self.table.records.get(key).and_then(|r| r.row.tombstone);
+                let late = tombstone.is_some_and(|t| {
+                    t.by == Side::Salesforce && fold.seen_revision.is_none_or(|revision| revision < t.revision)
+                });
                 let compacted = fold.entries;
                 let pending = Pending { fold, compacted, from_compacted: true, lane: Some(Log::Changes), ..Pending::default() };
                 self.table.put_pending(key, pending);
-                self.place(key);
+                if late {
+                    self.lose_pending(key);
+                } else {
+                    self.place(key);
+                }
             } else {
                 self.table.rest(key);
             }

@@ -7,7 +7,7 @@ use super::batches::Batch;
 use super::table::{Doubt, Flight, Lifting, await_event};
 use super::{Effect, Machine, Note};
 use crate::domain::ids::{BatchId, FieldIdx, RecordKey};
-use crate::domain::row::{Row, Side, Tombstone};
+use crate::domain::row::{Row, Side};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
 use crate::engine::call::WriteAnswer;
@@ -256,14 +256,11 @@ impl Machine {
         row.last_seq = row.last_seq.max(flight.write.seq);
         let fold = &flight.pending.fold;
         if flight.verb == Verb::Delete {
-            if let Some(old) = row.salesforce_id.take() {
+            let known = row.tombstone.map_or((Side::Product, 0), |t| (t.by, t.revision));
+            if let Some(old) = row.die(known.0, known.1) {
                 commit.unlinks.push(old);
                 self.table.by_id.remove(&old);
             }
-            row.tombstone = row.tombstone.or(Some(Tombstone { by: Side::Product, revision: 0 }));
-            row.base = crate::domain::row::Base::default();
-            row.unconfirmed.clear();
-            row.told.clear();
         } else if let Some(id) = id.filter(|_| !flight.deleted) {
             if row.salesforce_id != Some(id) {
                 row.tombstone = None;
@@ -314,10 +311,9 @@ impl Machine {
         self.send_again(key, flight, Class::Gone, None);
         if recreate {
             if let Some(record) = self.table.records.get_mut(key) {
-                if let Some(old) = record.row.salesforce_id.take() {
+                if let Some(old) = record.row.die(Side::Product, 0) {
                     self.table.by_id.remove(&old);
                 }
-                record.row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
             }
         } else if give_up {
             self.deleted_unseen(key);

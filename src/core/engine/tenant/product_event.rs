@@ -115,13 +115,8 @@ pub(super) fn changed(
 
 /// The record is gone from Salesforce.
 pub(super) fn deleted(key: &RecordKey, row: &mut Row, now: Timestamp) -> Event {
-    let id = row.salesforce_id;
     row.revision += 1;
-    row.tombstone = Some(Tombstone { by: Side::Salesforce, revision: row.revision });
-    row.unconfirmed.clear();
-    row.told.clear();
-    row.base = crate::domain::row::Base::default();
-    row.salesforce_id = None;
+    let id = row.die(Side::Salesforce, row.revision);
     Event { salesforce_id: id, ..event(EventType::Deleted, key, row, now) }
 }
 
@@ -262,7 +257,7 @@ impl Machine {
         row.last_seq = row.last_seq.max(pending.fold.seq);
         super::outcome::stamp_fold(row, &pending.fold, all, now);
         if pending.fold.delete && !pending.fold.upsert && row.tombstone.is_none() {
-            row.tombstone = Some(Tombstone { by: Side::Product, revision: 0 });
+            row.tombstone = Some(Tombstone { by: Side::Product, revision: 0, id: None });
         }
         if pending.from_dead {
             row.dead_letter = false;

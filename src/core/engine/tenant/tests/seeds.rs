@@ -11,7 +11,7 @@ fn judge(world: &World, seed: u64) {
         if world.store.dead.keys().any(|dead| dead.key.as_ref() == key) {
             continue;
         }
-        assert_eq!(found.len(), 1, "seed {seed}: {key} has one record in the org (C5)");
+        assert_eq!(found.len(), 1, "seed {seed}: {key} has one record in the org (C5)\n{}", world.story(key));
         for (name, salesforce) in PAIRS {
             let ours = row.get(name).unwrap_or(&Value::Null);
             let theirs = found[0].1.get(salesforce).unwrap_or(&Value::Null);
