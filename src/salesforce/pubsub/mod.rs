@@ -1,1 +1,15 @@
-//! x
+//! Change events over the Pub/Sub API (change-events.md 1–4).
+
+pub mod channels;
+pub mod feed;
+
+mod bitmap;
+mod changes;
+mod decode;
+mod ending;
+mod flatten;
+mod pump;
+mod schema;
+mod schemas;
+mod wire;
+
