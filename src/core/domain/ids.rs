@@ -67,6 +67,15 @@ impl RecordKey {
     pub fn new(object: impl Into<Arc<str>>, key: impl Into<Arc<str>>) -> Self {
         Self { object: object.into(), key: key.into() }
     }
+
+    /// Whether a text can be a key: 1–255 characters, no blank at either end (Salesforce would trim it, and two keys
+    /// would become one), no control characters.
+    pub fn is_key(text: &str) -> bool {
+        !text.is_empty()
+            && text.trim().len() == text.len()
+            && !text.contains(char::is_control)
+            && text.chars().take(Self::KEY_LENGTH_MAX + 1).count() <= Self::KEY_LENGTH_MAX
+    }
 }
 
 impl fmt::Debug for RecordKey {
