@@ -54,3 +54,24 @@ pub enum ChangeKind {
     /// The row came back from the recycle bin.
     Undelete,
 }
+
+/// Where an org hands its commits to.
+pub trait CommitSink: Send + Sync {
+    /// Takes one committed transaction; called in commit order within an org, and returns at once.
+    fn publish(&self, commit: Commit);
+    /// Replaces how the events of one org are disturbed from now on.
+    fn disturb(&self, org_id: &str, disturbance: Disturbance);
+}
+
+/// A fault of an org's event bus, for tests. The default disturbs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Disturbance {
+    /// Share of events that are lost as if they had never been persisted, 0–100.
+    pub drop_percent: f64,
+    /// How long an event waits before subscribers can see it, milliseconds.
+    pub delay_ms: u64,
+    /// The next change becomes a `GAP_…` event (once).
+    pub gap: bool,
+    /// Replay ids below this one are no longer valid, and their events are gone.
+    pub expire_replay_before: Option<Vec<u8>>,
+}

@@ -1,0 +1,180 @@
+//! A row's change as an event body, and the field sets that its header names.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::avro::Datum;
+use super::bitmap::FieldSet;
+use super::compound::{Child, Compound};
+use super::diff;
+use super::kind::{Kind, Scalar};
+use super::schema::{EventSchema, Field, KEY_FIELD, Shape};
+use crate::commit::{ChangeKind, Fields, RowChange};
+
+/// The body of one event and what the header says about it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Body {
+    pub(crate) bytes: Datum,
+    pub(crate) changed: FieldSet,
+    pub(crate) nulled: FieldSet,
+    pub(crate) diff: FieldSet,
+    /// Where in `bytes` the key field's union is.
+    pub(crate) key: Option<Range<usize>>,
+}
+
+/// Which values a body carries (Change Data Capture guide, "Change event body").
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carries {
+    /// Creates and undeletes: every field.
+    All,
+    /// Updates: changed fields only; the rest is null even where it has a value.
+    Changed,
+    /// Deletes and gap events: nothing.
+    Nothing,
+}
+
+impl Body {
+    /// The body that tells of `change`.
+    pub(crate) fn of(schema: &EventSchema, change: &RowChange) -> Self {
+        let carries = match change.kind {
+            ChangeKind::Create | ChangeKind::Undelete => Carries::All,
+            ChangeKind::Update => Carries::Changed,
+            ChangeKind::Delete => Carries::Nothing,
+        };
+        Self::carrying(schema, carries, &change.before, &change.after)
+    }
+
+    /// A body of nulls.
+    pub(crate) fn empty(schema: &EventSchema) -> Self {
+        Self::carrying(schema, Carries::Nothing, &Fields::new(), &Fields::new())
+    }
+
+    fn carrying(schema: &EventSchema, carries: Carries, before: &Fields, after: &Fields) -> Self {
+        let mut body = Self::default();
+        for (index, field) in schema.fields.iter().enumerate() {
+            let start = body.bytes.len();
+            // The header is position 0 of the schema.
+            let position = index + 1;
+            match (&field.shape, carries) {
+                (_, Carries::Nothing) => body.bytes.branch(0),
+                (Shape::Plain(kind), _) => body.plain(field, *kind, position, carries, before, after),
+                (Shape::Compound(compound), _) if compound.switchable() && !is_person(after) => {
+                    body.plain(field, Kind::Text, position, carries, before, after);
+                }
+                (Shape::Compound(compound), _) => body.compound(compound, position, carries, before, after),
+            }
+            if field.name == KEY_FIELD {
+                body.key = Some(start..body.bytes.len());
+            }
+        }
+        body
+    }
+
+    fn plain(&mut self, field: &Field, kind: Kind, position: usize, carries: Carries, before: &Fields, after: &Fields) {
+        let change = Change::between(kind, value(before, &field.name), value(after, &field.name));
+        let value = match carries {
+            Carries::All => change.new,
+            Carries::Nothing => None,
+            // Every update moves this date, also when two of them fall in the same second.
+            Carries::Changed if change.differs || field.name == "LastModifiedDate" => {
+                self.changed.add(position);
+                if change.differs && change.new.is_none() {
+                    self.nulled.add(position);
+                }
+                match change.as_diff(kind) {
+                    Some(text) => {
+                        self.diff.add(position);
+                        Some(Scalar::Text(text.into()))
+                    }
+                    None => change.new,
+                }
+            }
+            Carries::Changed => None,
+        };
+        self.write(value.as_ref());
+    }
+
+    /// Only the children that changed have values; without any value the whole field is null.
+    fn compound(&mut self, compound: &Compound, position: usize, carries: Carries, before: &Fields, after: &Fields) {
+        let mut values = Vec::with_capacity(compound.children.len());
+        for (index, child) in compound.children.iter().enumerate() {
+            let change = Change::between(child.kind, part(before, child), part(after, child));
+            let told = carries == Carries::All || change.differs;
+            if carries == Carries::Changed && change.differs {
+                self.changed.add_nested(position, index);
+                if change.new.is_none() {
+                    self.nulled.add_nested(position, index);
+                }
+            }
+            values.push(change.new.filter(|_| told));
+        }
+        if values.iter().all(Option::is_none) {
+            return self.bytes.branch(0);
+        }
+        self.bytes.branch(if compound.switchable() { 2 } else { 1 });
+        for value in &values {
+            self.write(value.as_ref());
+        }
+    }
+
+    fn write(&mut self, value: Option<&Scalar<'_>>) {
+        match value {
+            Some(value) => {
+                self.bytes.branch(1);
+                value.write(&mut self.bytes);
+            }
+            None => self.bytes.branch(0),
+        }
+    }
+}
+
+/// What happened to one value.
+struct Change<'a> {
+    old: Option<Scalar<'a>>,
+    new: Option<Scalar<'a>>,
+    differs: bool,
+}
+
+impl<'a> Change<'a> {
+    fn between(kind: Kind, before: &'a Value, after: &'a Value) -> Self {
+        let new = kind.read(after);
+        if before == after {
+            return Self {
+                old: None,
+                new,
+                differs: false,
+            };
+        }
+        let old = kind.read(before);
+        Self {
+            differs: old != new,
+            old,
+            new,
+        }
+    }
+
+    /// The diff text of an updated large text.
+    fn as_diff(&self, kind: Kind) -> Option<String> {
+        let (Kind::LongText, Some(Scalar::Text(old)), Some(Scalar::Text(new))) = (kind, &self.old, &self.new) else {
+            return None;
+        };
+        (new.chars().nth(diff::DIFF_FROM_CHARS - 1).is_some()).then(|| diff::unified(old, new))
+    }
+}
+
+fn value<'a>(row: &'a Fields, field: &str) -> &'a Value {
+    row.get(field).unwrap_or(&Value::Null)
+}
+
+fn part<'a>(row: &'a Fields, child: &Child) -> &'a Value {
+    child
+        .source
+        .as_deref()
+        .map_or(&Value::Null, |source| value(row, source))
+}
+
+/// Person accounts have a record as their name, business accounts a string.
+fn is_person(row: &Fields) -> bool {
+    row.get("IsPersonAccount") == Some(&Value::Bool(true))
+}

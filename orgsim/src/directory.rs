@@ -1,0 +1,33 @@
+//! What the event bus asks of the orgs: who may listen, and how an object looks.
+
+/// What the event bus asks of the orgs.
+pub trait Directory: Send + Sync {
+    /// Whether `token` is a live access token of the org with this 15- or 18-character id; the org's 18-character id if so.
+    fn authorise(&self, org_id: &str, token: &str) -> Option<String>;
+    /// Schema of one sObject for its change-event schema, or None when the org has no such object.
+    fn entity(&self, org_id: &str, entity: &str) -> Option<EntitySchema>;
+    /// API names of the objects whose changes are captured.
+    fn captured(&self, org_id: &str) -> Vec<String>;
+}
+
+/// One object as its change-event schema needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EntitySchema {
+    /// sObject API name, e.g. `Contact`.
+    pub name: String,
+    /// In describe order.
+    pub fields: Vec<EntityField>,
+}
+
+/// One field of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EntityField {
+    /// API name.
+    pub name: String,
+    /// Type as describe names it: `string`, `picklist`, `reference`, `double`, …
+    pub sf_type: String,
+    /// 15-character id (`00N…`) of a custom field.
+    pub custom_field_id: Option<String>,
+    /// `compoundFieldName`, e.g. `MailingAddress` or `Name`.
+    pub compound: Option<String>,
+}
