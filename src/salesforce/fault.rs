@@ -59,8 +59,7 @@ pub(super) fn words(body: &[u8]) -> Words {
 
 /// 401s that a new token does not cure (contract.md 1.9).
 pub(super) fn is_policy(words: &Words) -> bool {
-    let message = &words.message;
-    message.contains("not valid for use with the REST API") || message.contains("not attached to Agent")
+    classify::call(401, words.code.as_deref(), &words.message) != Class::Reauthorise
 }
 
 /// The fault of an answer that is no result.
@@ -78,29 +77,21 @@ pub(super) fn of_reply(reply: &Reply, words: &Words, writes: bool) -> CallFault 
 
 fn class(status: u16, words: &Words, writes: bool) -> Class {
     let code = words.code.as_deref();
-    if status == 401 && is_policy(words) {
-        return Class::Configuration;
-    }
     if writes {
         match status {
-            // Reasons to believe that nothing was done: 503 is overload or maintenance, answered instead of work;
-            // 420 means that the edge knows no instance to send it to; 429 is a limit before work; the bodyless 406
-            // is answered by content negotiation, before work (contract.md 2.1).
-            503 | 420 | 429 => return Class::Retry,
-            406 if code.is_none() => return Class::Retry,
-            // The server ran into something, or a proxy lost it: work may have been done.
-            500.. if !code.is_some_and(|c| CERTAINLY_NOT_DONE.contains(&c)) => return Class::Unknown,
+            // Success that says nothing: it may have happened.
             200..=299 => return Class::Unknown,
-            _ if code == Some("REQUEST_RUNNING_TOO_LONG") => return Class::Unknown,
+            // 503 is overload or maintenance, answered instead of work. All other 5xx: the server ran into something,
+            // or a proxy lost it; work may have been done. The refusals before work (420: the edge knows no instance,
+            // 429, and the bodyless 406) are below 500 (contract.md 2.1).
+            500..=502 | 504.. if !code.is_some_and(|c| CERTAINLY_NOT_DONE.contains(&c)) => return Class::Unknown,
             _ => {}
         }
     }
-    match (status, classify::call(status, code, &words.message)) {
-        // The host sends callers elsewhere even with a new session: it is not where the API lives.
-        (300..=399, _) => Class::Configuration,
+    match classify::call(status, code, &words.message) {
         // A read changes nothing: it is asked again.
-        (200..=299, _) | (_, Class::Unknown) if !writes => Class::Retry,
-        (_, class) => class,
+        Class::Unknown if !writes => Class::Retry,
+        class => class,
     }
 }
 

@@ -55,7 +55,7 @@ async fn the_end_of_a_call_decides_what_is_known() {
         ("503 JSON", error(503, "SERVER_UNAVAILABLE", "Server Unavailable"), Retry, Retry, 503, "SERVER_UNAVAILABLE"),
         ("420 edge", React::html(420), Retry, Retry, 420, "HTTP_420"),
         ("406 bodyless", React::Say(406, "", vec![]), Retry, Retry, 406, "HTTP_406"),
-        ("429", React::html(429), Retry, Retry, 429, "HTTP_429"),
+        ("429", React::html(429), Concurrency, Concurrency, 429, "HTTP_429"),
         ("running too long", error(400, "REQUEST_RUNNING_TOO_LONG", "x"), Unknown, Retry, 400, "REQUEST_RUNNING_TOO_LONG"),
         ("daily calls", error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), SlowDown, SlowDown, 403, "REQUEST_LIMIT_EXCEEDED"),
         ("concurrent calls", error(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."), Concurrency, Concurrency, 403, "REQUEST_LIMIT_EXCEEDED"),

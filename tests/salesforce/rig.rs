@@ -17,11 +17,11 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::tokens::MemoryTokens;
 
 /// 15- and 18-character form of the stub's organisation.
-pub const ORG: (&str, &str) = ("00D000000000001", "00D000000000001EAA");
+pub(crate) const ORG: (&str, &str) = ("00D000000000001", "00D000000000001EAA");
 
 /// How the server reacts to one request.
 #[derive(Clone)]
-pub enum React {
+pub(crate) enum React {
     /// A whole answer: status, extra header lines, body.
     Say(u16, &'static str, Vec<u8>),
     /// Half of the body that the head promised, then the end of the connection.
@@ -33,26 +33,26 @@ pub enum React {
 }
 
 impl React {
-    pub fn json(status: u16, body: impl Into<String>) -> Self {
+    pub(crate) fn json(status: u16, body: impl Into<String>) -> Self {
         Self::Say(status, "Content-Type: application/json;charset=UTF-8\r\n", body.into().into_bytes())
     }
 
-    pub fn html(status: u16) -> Self {
+    pub(crate) fn html(status: u16) -> Self {
         Self::Say(status, "Content-Type: text/html\r\n", b"<html><body><h1>Error</h1></body></html>".to_vec())
     }
 }
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub line: String,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Seen {
     /// A header's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -68,13 +68,13 @@ struct Script {
     seen: Vec<Seen>,
 }
 
-pub struct Stub {
-    pub address: SocketAddr,
+pub(crate) struct Stub {
+    pub(crate) address: SocketAddr,
     script: Arc<Mutex<Script>>,
 }
 
 impl Stub {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let script = Arc::new(Mutex::new(Script::default()));
@@ -87,37 +87,37 @@ impl Stub {
         Self { address, script }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The next data call is answered so.
-    pub fn next(&self, react: React) -> &Self {
+    pub(crate) fn next(&self, react: React) -> &Self {
         self.script.lock().unwrap().data.push_back(react);
         self
     }
 
     /// The next login is answered so; without it, logins are granted `…!token1`, `…!token2`, and so on.
-    pub fn next_login(&self, react: React) -> &Self {
+    pub(crate) fn next_login(&self, react: React) -> &Self {
         self.script.lock().unwrap().logins.push_back(react);
         self
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.script.lock().unwrap().seen.clone()
     }
 
-    pub fn logins(&self) -> usize {
+    pub(crate) fn logins(&self) -> usize {
         self.seen().iter().filter(|s| s.line.contains("/oauth2/token")).count()
     }
 
-    pub fn data_calls(&self) -> Vec<Seen> {
+    pub(crate) fn data_calls(&self) -> Vec<Seen> {
         self.seen().into_iter().filter(|s| !s.line.contains("/oauth2/token")).collect()
     }
 }
 
 /// A granted token, as recorded orgs answer it.
-pub fn grant(token: &str, instance_url: &str) -> React {
+pub(crate) fn grant(token: &str, instance_url: &str) -> React {
     React::json(
         200,
         format!(
@@ -184,20 +184,20 @@ async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
 }
 
 /// Everything that one tenant needs to call the stub.
-pub struct Rig {
-    pub stub: Stub,
-    pub tokens: Arc<MemoryTokens>,
-    pub http: Arc<Http>,
-    pub keeper: Arc<SessionKeeper>,
-    pub org: TenantOrg,
+pub(crate) struct Rig {
+    pub(crate) stub: Stub,
+    pub(crate) tokens: Arc<MemoryTokens>,
+    pub(crate) http: Arc<Http>,
+    pub(crate) keeper: Arc<SessionKeeper>,
+    pub(crate) org: TenantOrg,
 }
 
 impl Rig {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with_org_id(None).await
     }
 
-    pub async fn with_org_id(org_id: Option<&str>) -> Self {
+    pub(crate) async fn with_org_id(org_id: Option<&str>) -> Self {
         let stub = Stub::start().await;
         let tokens = Arc::new(MemoryTokens::default());
         let http = http(Duration::from_secs(20));
@@ -208,11 +208,11 @@ impl Rig {
     }
 }
 
-pub fn tenant() -> TenantName {
+pub(crate) fn tenant() -> TenantName {
     TenantName::new("acme").unwrap()
 }
 
-pub fn http(call_timeout: Duration) -> Arc<Http> {
+pub(crate) fn http(call_timeout: Duration) -> Arc<Http> {
     let settings = HttpSettings {
         hosts: AllowedHosts::new(["127.0.0.1"]).unwrap(),
         connect_timeout: Duration::from_secs(5),
@@ -222,11 +222,11 @@ pub fn http(call_timeout: Duration) -> Arc<Http> {
     Arc::new(Http::new(&settings).unwrap())
 }
 
-pub fn client_credentials(http: &Http, url: &str, org_id: Option<&str>) -> Login {
+pub(crate) fn client_credentials(http: &Http, url: &str, org_id: Option<&str>) -> Login {
     Login::client_credentials(http.hosts(), url, "consumer-key", "consumer-secret".to_owned().into(), org_id).unwrap()
 }
 
-pub fn org(http: &Arc<Http>, keeper: &Arc<SessionKeeper>, duplicate_rule: Option<&str>) -> TenantOrg {
+pub(crate) fn org(http: &Arc<Http>, keeper: &Arc<SessionKeeper>, duplicate_rule: Option<&str>) -> TenantOrg {
     let settings = OrgSettings {
         api_version: "67.0".to_owned(),
         pace: PaceSettings::default(),

@@ -94,12 +94,13 @@ async fn an_org_that_moved_is_called_at_its_new_place() {
     describe(&old).await.unwrap();
     assert_eq!((old.stub.data_calls().len(), new.stub.data_calls().len()), (1, 1));
 
-    // Redirected again: the host is wrong, and the redirect is not followed.
+    // Redirected again: it is moving still, and the redirect is not followed.
     let rig = Rig::start().await;
     for _ in 0..2 {
         rig.stub.next(React::Say(301, "Location: https://elsewhere.my.salesforce.com/\r\n", vec![]));
     }
-    assert_eq!(describe(&rig).await.unwrap_err().class, Class::Configuration);
+    assert_eq!(describe(&rig).await.unwrap_err().class, Class::Retry);
+    assert_eq!((rig.stub.logins(), rig.stub.data_calls().len()), (2, 2));
 }
 
 #[tokio::test]
@@ -155,12 +156,16 @@ async fn a_token_that_another_node_renewed_is_taken_over() {
 #[tokio::test]
 async fn a_token_that_could_not_be_stored_is_not_used_and_not_asked_for_again() {
     let rig = Rig::start().await;
-    // Loads work, stores fail: the store breaks while the login is under way.
-    rig.tokens.broken.store(true, Ordering::SeqCst);
-    let fault = describe(&rig).await.unwrap_err();
-    assert_eq!((fault.class, fault.code.as_ref()), (Class::Retry, "TOKEN_STORE"));
-    assert_eq!((rig.stub.logins(), rig.stub.data_calls().len()), (0, 0));
-    rig.tokens.broken.store(false, Ordering::SeqCst);
+    for fails in [&rig.tokens.loads_fail, &rig.tokens.stores_fail] {
+        fails.store(true, Ordering::SeqCst);
+        for _ in 0..3 {
+            let fault = describe(&rig).await.unwrap_err();
+            assert_eq!((fault.class, fault.code.as_ref()), (Class::Retry, "TOKEN_STORE"));
+        }
+        fails.store(false, Ordering::SeqCst);
+    }
+    // The login that the failed stores followed was one, and its token was not used.
+    assert_eq!((rig.stub.logins(), rig.stub.data_calls().len()), (1, 0));
     rig.stub.next(React::json(200, "{}"));
     describe(&rig).await.unwrap();
     assert_eq!((rig.stub.logins(), rig.tokens.now().0), (1, 1));

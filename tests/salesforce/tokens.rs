@@ -11,24 +11,27 @@ use tandem::port::token::{StoredToken, TokenStore};
 use tandem_core::domain::ids::TenantName;
 
 #[derive(Default)]
-pub struct MemoryTokens {
+pub(crate) struct MemoryTokens {
     held: Mutex<(u64, Option<String>)>,
-    pub broken: AtomicBool,
+    /// Loads fail.
+    pub(crate) loads_fail: AtomicBool,
+    /// Stores fail.
+    pub(crate) stores_fail: AtomicBool,
 }
 
 impl MemoryTokens {
     /// As if another node had stored it.
-    pub fn put(&self, secret: &str) {
+    pub(crate) fn put(&self, secret: &str) {
         let mut held = self.held.lock().unwrap();
         *held = (held.0 + 1, Some(secret.to_owned()));
     }
 
-    pub fn now(&self) -> (u64, Option<String>) {
+    pub(crate) fn now(&self) -> (u64, Option<String>) {
         self.held.lock().unwrap().clone()
     }
 
-    fn check(&self) -> Result<(), StoreError> {
-        match self.broken.load(Ordering::SeqCst) {
+    fn check(fails: &AtomicBool) -> Result<(), StoreError> {
+        match fails.load(Ordering::SeqCst) {
             true => Err(StoreError::Broken { doing: "store token", detail: "gone".to_owned() }),
             false => Ok(()),
         }
@@ -39,12 +42,12 @@ impl TokenStore for MemoryTokens {
     fn load(&self, _: &TenantName) -> Answer<Option<StoredToken>, StoreError> {
         let (version, secret) = self.now();
         let found = secret.map(|secret| StoredToken { version, secret: SecretString::from(secret) });
-        let answer = self.check().map(|()| found);
+        let answer = Self::check(&self.loads_fail).map(|()| found);
         async move { answer }.boxed()
     }
 
     fn store(&self, _: &TenantName, version_before: u64, secret: SecretString) -> Answer<bool, StoreError> {
-        let answer = self.check().map(|()| {
+        let answer = Self::check(&self.stores_fail).map(|()| {
             let mut held = self.held.lock().unwrap();
             let mine = held.0 == version_before;
             if mine {

@@ -13,3 +13,8 @@ mod schema;
 mod schemas;
 mod wire;
 
+
+#[cfg(test)]
+mod decode_tests;
+#[cfg(test)]
+mod event_fixture;
