@@ -108,7 +108,12 @@ impl Http {
             .tcp_nodelay(true)
             .tcp_keepalive(KEEP_ALIVE)
             .build()?;
-        Ok(Self { client, hosts: settings.hosts.clone(), call_timeout: settings.call_timeout, call_options })
+        Ok(Self {
+            client,
+            hosts: settings.hosts.clone(),
+            call_timeout: settings.call_timeout,
+            call_options,
+        })
     }
 
     /// Hosts that may be called.
@@ -143,12 +148,22 @@ impl Http {
             .and_then(|t| t.trim().parse().ok())
             .map(|s: u64| Duration::from_secs(s.min(RETRY_AFTER_MAX_S)));
 
-        let broken = |code, detail| NoReply { maybe_sent: true, status, code, detail, usage, took: began.elapsed() };
+        let broken = |code, detail| NoReply {
+            maybe_sent: true,
+            status,
+            code,
+            detail,
+            usage,
+            took: began.elapsed(),
+        };
         let mut body = BytesMut::new();
         loop {
             match answer.chunk().await {
                 Ok(Some(part)) if body.len() + part.len() > BODY_BYTES_MAX => {
-                    return Err(broken("TOO_LARGE", format!("the answer is larger than {BODY_BYTES_MAX} bytes")));
+                    return Err(broken(
+                        "TOO_LARGE",
+                        format!("the answer is larger than {BODY_BYTES_MAX} bytes"),
+                    ));
                 }
                 Ok(Some(part)) => body.extend_from_slice(&part),
                 Ok(None) => break,
@@ -156,7 +171,13 @@ impl Http {
                 Err(e) => return Err(broken("TRUNCATED", words(e))),
             }
         }
-        Ok(Reply { status, body: body.freeze(), usage, retry_after, took: began.elapsed() })
+        Ok(Reply {
+            status,
+            body: body.freeze(),
+            usage,
+            retry_after,
+            took: began.elapsed(),
+        })
     }
 }
 
@@ -169,7 +190,14 @@ fn no_head(error: reqwest::Error, took: Duration) -> NoReply {
         e if e.is_timeout() => (true, "TIMEOUT"),
         _ => (true, "RESET"),
     };
-    NoReply { maybe_sent, status: 0, code, detail: words(error), usage: None, took }
+    NoReply {
+        maybe_sent,
+        status: 0,
+        code,
+        detail: words(error),
+        usage: None,
+        took,
+    }
 }
 
 /// The error and its causes, without the URL (it can hold record ids).

@@ -31,37 +31,65 @@ pub(super) fn api_name(name: &str) -> Result<&str, CallFault> {
     if plain && !name.is_empty() && name.len() <= API_NAME_BYTES_MAX {
         return Ok(name);
     }
-    Err(fault::unsendable("NAME_REFUSED", format!("'{}' is no API name of Salesforce", fault::cut(name))))
+    Err(fault::unsendable(
+        "NAME_REFUSED",
+        format!("'{}' is no API name of Salesforce", fault::cut(name)),
+    ))
 }
 
 /// The HTTP side of a write.
 pub(super) fn request(call: &WriteCall) -> Result<Call, CallFault> {
     if call.rows.is_empty() || call.rows.len() > WriteCall::ROWS_MAX {
-        let detail = format!("a call takes 1 to {} rows, not {}", WriteCall::ROWS_MAX, call.rows.len());
+        let detail = format!(
+            "a call takes 1 to {} rows, not {}",
+            WriteCall::ROWS_MAX,
+            call.rows.len()
+        );
         return Err(fault::unsendable("ROWS_REFUSED", detail));
     }
     let sobject = api_name(&call.sobject)?;
     let (method, path, body) = match call.verb {
-        Verb::Update => (Method::PATCH, "/composite/sobjects".to_owned(), Some(records(sobject, &call.rows, true)?)),
+        Verb::Update => (
+            Method::PATCH,
+            "/composite/sobjects".to_owned(),
+            Some(records(sobject, &call.rows, true)?),
+        ),
         Verb::Create => {
             let path = format!("/composite/sobjects/{sobject}/{}", api_name(&call.external_id)?);
             (Method::PATCH, path, Some(records(sobject, &call.rows, false)?))
         }
         Verb::Delete => {
-            let ids = call.rows.iter().map(|row| id_of(row).map(|id| id.to_string())).collect::<Result<Vec<_>, _>>()?;
-            (Method::DELETE, format!("/composite/sobjects?ids={}&allOrNone=false", ids.join(",")), None)
+            let ids = call
+                .rows
+                .iter()
+                .map(|row| id_of(row).map(|id| id.to_string()))
+                .collect::<Result<Vec<_>, _>>()?;
+            (
+                Method::DELETE,
+                format!("/composite/sobjects?ids={}&allOrNone=false", ids.join(",")),
+                None,
+            )
         }
     };
-    Ok(Call { method, path, body, writes: true })
+    Ok(Call {
+        method,
+        path,
+        body,
+        writes: true,
+    })
 }
 
 fn id_of(row: &WriteRow) -> Result<SalesforceId, CallFault> {
-    row.id.ok_or_else(|| fault::unsendable("ROW_WITHOUT_ID", "a row to update or delete has no id".to_owned()))
+    row.id
+        .ok_or_else(|| fault::unsendable("ROW_WITHOUT_ID", "a row to update or delete has no id".to_owned()))
 }
 
 fn records(sobject: &str, rows: &[WriteRow], with_id: bool) -> Result<Bytes, CallFault> {
     const ROW_OVERHEAD: usize = 80;
-    let size = rows.iter().map(|r| r.members.len() + sobject.len() + ROW_OVERHEAD).sum::<usize>();
+    let size = rows
+        .iter()
+        .map(|r| r.members.len() + sobject.len() + ROW_OVERHEAD)
+        .sum::<usize>();
     let mut body = BytesMut::with_capacity(size + ROW_OVERHEAD);
     body.put_slice(br#"{"allOrNone":false,"records":["#);
     for (at, row) in rows.iter().enumerate() {
@@ -117,13 +145,19 @@ struct RowError<'a> {
 pub(super) fn outcomes(call: &WriteCall, sequence: Option<&str>, body: &[u8]) -> Result<Vec<RowOutcome>, CallFault> {
     let rows: Vec<RowAnswer<'_>> = serde_json::from_slice(body).map_err(|e| {
         let code = if e.is_eof() { "TRUNCATED" } else { "NOT_UNDERSTOOD" };
-        unknown(code, format!("the answer of {} bytes breaks at byte {}", body.len(), e.column()))
+        unknown(
+            code,
+            format!("the answer of {} bytes breaks at byte {}", body.len(), e.column()),
+        )
     })?;
     if rows.len() != call.rows.len() {
         let detail = format!("{} rows were sent and {} answered", call.rows.len(), rows.len());
         return Err(unknown("TRUNCATED", detail));
     }
-    rows.iter().zip(&call.rows).map(|(answer, sent)| outcome(call, sequence, answer, sent)).collect()
+    rows.iter()
+        .zip(&call.rows)
+        .map(|(answer, sent)| outcome(call, sequence, answer, sent))
+        .collect()
 }
 
 fn outcome(
@@ -132,18 +166,33 @@ fn outcome(
     answer: &RowAnswer<'_>,
     sent: &WriteRow,
 ) -> Result<RowOutcome, CallFault> {
-    let named = answer.id.as_ref().filter(|id| !id.0.is_empty()).map(|id| SalesforceId::parse(&id.0)).transpose();
-    let named = named.map_err(|_| unknown("NOT_UNDERSTOOD", "a row was answered with an id that is none".to_owned()))?;
+    let named = answer
+        .id
+        .as_ref()
+        .filter(|id| !id.0.is_empty())
+        .map(|id| SalesforceId::parse(&id.0))
+        .transpose();
+    let named = named.map_err(|_| {
+        unknown(
+            "NOT_UNDERSTOOD",
+            "a row was answered with an id that is none".to_owned(),
+        )
+    })?;
     if let (Some(named), Some(sent)) = (named, sent.id)
         && named != sent
     {
-        return Err(unknown("NOT_UNDERSTOOD", "rows were answered in another order than they were sent".to_owned()));
+        return Err(unknown(
+            "NOT_UNDERSTOOD",
+            "rows were answered in another order than they were sent".to_owned(),
+        ));
     }
     if !answer.success {
         return Ok(RowOutcome::Failed(fault_of(call, sequence, answer)));
     }
     // An id that the answer leaves out is known where the row was sent by id.
-    let id = named.or(sent.id).ok_or_else(|| unknown("NOT_UNDERSTOOD", "a created row has no id".to_owned()))?;
+    let id = named
+        .or(sent.id)
+        .ok_or_else(|| unknown("NOT_UNDERSTOOD", "a created row has no id".to_owned()))?;
     let created = call.verb == Verb::Create && answer.created.unwrap_or(false);
     Ok(RowOutcome::Done { id, created })
 }
@@ -157,10 +206,21 @@ fn fault_of(call: &WriteCall, sequence: Option<&str>, answer: &RowAnswer<'_>) ->
             let fields: Vec<Arc<str>> = error.fields.iter().flatten().map(|f| Arc::from(f.0.as_ref())).collect();
             let class = classify::row(&error.code.0, &fields, &error.message.0, sequence, &call.external_id);
             let message = PersonalText::new(error.message.0.chars().take(MESSAGE_CHARS_MAX).collect::<String>());
-            RowFault { class, code: fault::cut(&error.code.0).into(), fields, message }
+            RowFault {
+                class,
+                code: fault::cut(&error.code.0).into(),
+                fields,
+                message,
+            }
         })
         // The first of the weightiest: `max_by_key` would take the last.
-        .reduce(|best, next| if weight(next.class) > weight(best.class) { next } else { best })
+        .reduce(|best, next| {
+            if weight(next.class) > weight(best.class) {
+                next
+            } else {
+                best
+            }
+        })
         .unwrap_or_else(|| RowFault {
             class: Class::Reject,
             code: "NO_ERROR_GIVEN".into(),
@@ -187,5 +247,11 @@ fn weight(class: Class) -> u8 {
 }
 
 fn unknown(code: &str, detail: String) -> CallFault {
-    CallFault { class: Class::Unknown, status: 200, code: code.into(), detail, retry_after: None }
+    CallFault {
+        class: Class::Unknown,
+        status: 200,
+        code: code.into(),
+        detail,
+        retry_after: None,
+    }
 }

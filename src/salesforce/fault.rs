@@ -47,14 +47,19 @@ struct RestError<'a> {
 /// Reads all shapes of error bodies (contract.md 2.2): arrays, objects, HTML, nothing.
 pub(super) fn words(body: &[u8]) -> Words {
     let first = match body.trim_ascii_start().first() {
-        Some(b'[') => serde_json::from_slice::<Vec<RestError<'_>>>(body).ok().and_then(|all| all.into_iter().next()),
+        Some(b'[') => serde_json::from_slice::<Vec<RestError<'_>>>(body)
+            .ok()
+            .and_then(|all| all.into_iter().next()),
         Some(b'{') => serde_json::from_slice(body).ok(),
         _ => None,
     };
     let Some(error) = first else { return Words::default() };
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let code = Some(error.code).filter(|c| !c.is_empty() && c.len() <= 100 && c.bytes().all(word));
-    Words { code: code.map(Cow::into_owned), message: error.message.into_owned() }
+    Words {
+        code: code.map(Cow::into_owned),
+        message: error.message.into_owned(),
+    }
 }
 
 /// 401s that a new token does not cure (contract.md 1.9).
@@ -64,7 +69,9 @@ pub(super) fn is_policy(words: &Words) -> bool {
 
 /// The fault of an answer that is no result.
 pub(super) fn of_reply(reply: &Reply, words: &Words, writes: bool) -> CallFault {
-    let Reply { status, retry_after, .. } = *reply;
+    let Reply {
+        status, retry_after, ..
+    } = *reply;
     let code = words.code.as_deref();
     CallFault {
         class: class(status, words, writes),
@@ -108,7 +115,11 @@ fn detail(status: u16, words: &Words) -> String {
 /// The fault of a request that got no whole answer.
 pub(super) fn of_no_reply(end: &NoReply, writes: bool) -> CallFault {
     CallFault {
-        class: if writes && end.maybe_sent { Class::Unknown } else { Class::Retry },
+        class: if writes && end.maybe_sent {
+            Class::Unknown
+        } else {
+            Class::Retry
+        },
         status: end.status,
         code: end.code.into(),
         detail: end.detail.clone(),
@@ -118,12 +129,21 @@ pub(super) fn of_no_reply(end: &NoReply, writes: bool) -> CallFault {
 
 /// The fault of a call that is not sent at all: asked for in a way that Salesforce would not understand.
 pub(super) fn unsendable(code: &str, detail: String) -> CallFault {
-    CallFault { class: Class::Configuration, status: 0, code: code.into(), detail, retry_after: None }
+    CallFault {
+        class: Class::Configuration,
+        status: 0,
+        code: code.into(),
+        detail,
+        retry_after: None,
+    }
 }
 
 /// A text on one line, cut to what a log can take.
 pub(super) fn cut(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_MAX).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(WORDS_MAX)
+        .collect()
 }
 
 #[cfg(test)]
@@ -133,9 +153,21 @@ mod tests {
     #[test]
     fn all_shapes_of_error_bodies_are_read() {
         let table: [(&[u8], Option<&str>, &str); 9] = [
-            (br#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#, Some("INVALID_SESSION_ID"), "Session expired or invalid"),
-            (br#"[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"},{"errorCode":"B"}]"#, Some("NOT_FOUND"), "The requested resource does not exist"),
-            (br#" {"error":"invalid_grant","error_description":"inactive user"}"#, Some("invalid_grant"), "inactive user"),
+            (
+                br#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#,
+                Some("INVALID_SESSION_ID"),
+                "Session expired or invalid",
+            ),
+            (
+                br#"[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"},{"errorCode":"B"}]"#,
+                Some("NOT_FOUND"),
+                "The requested resource does not exist",
+            ),
+            (
+                br#" {"error":"invalid_grant","error_description":"inactive user"}"#,
+                Some("invalid_grant"),
+                "inactive user",
+            ),
             (b"<html><body>We are setting things up</body></html>", None, ""),
             (b"", None, ""),
             (b"[]", None, ""),

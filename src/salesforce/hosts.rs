@@ -8,8 +8,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// Domains of Salesforce: a host must be a real sub-domain of one of them (contract.md 1.1).
-const SUFFIXES: [&str; 6] =
-    ["salesforce.com", "force.com", "cloudforce.com", "crmforce.mil", "my.salesforce.mil", "sfcrmproducts.cn"];
+const SUFFIXES: [&str; 6] = [
+    "salesforce.com",
+    "force.com",
+    "cloudforce.com",
+    "crmforce.mil",
+    "my.salesforce.mil",
+    "sfcrmproducts.cn",
+];
 
 /// Answers API calls with redirects, never with data (contract.md 1.1).
 const LIGHTNING: &str = "lightning.force.com";
@@ -58,9 +64,7 @@ impl fmt::Debug for Origin {
 
 /// A URL that is not dialled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{shown}' is not called: {why}; a host that is not Salesforce's own must be named in salesforce.allow_hosts"
-)]
+#[error("'{shown}' is not called: {why}; a host that is not Salesforce's own must be named in salesforce.allow_hosts")]
 pub struct HostRefused {
     /// The beginning of the URL, control characters replaced, what stands before an `@` left out.
     pub shown: String,
@@ -70,7 +74,9 @@ pub struct HostRefused {
 
 /// An entry of `salesforce.allow_hosts` that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("salesforce.allow_hosts: '{entry}' is no host: {why}; write a host name or host:port, without a scheme or path")]
+#[error(
+    "salesforce.allow_hosts: '{entry}' is no host: {why}; write a host name or host:port, without a scheme or path"
+)]
 pub struct InvalidAllowedHost {
     /// The entry.
     pub entry: String,
@@ -99,10 +105,17 @@ impl AllowedHosts {
             .into_iter()
             .map(|entry| {
                 let entry = entry.as_ref();
-                let refuse = |why| InvalidAllowedHost { entry: shown(entry), why };
+                let refuse = |why| InvalidAllowedHost {
+                    entry: shown(entry),
+                    why,
+                };
                 let (host, port) = split_port(entry).map_err(refuse)?;
                 let host = host_name(host).map_err(refuse)?;
-                Ok(Extra { loopback: is_loopback(&host), host, port })
+                Ok(Extra {
+                    loopback: is_loopback(&host),
+                    host,
+                    port,
+                })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { extra })
@@ -119,7 +132,8 @@ impl AllowedHosts {
     }
 
     fn check_ports(&self, url: &str, ports: &[u16]) -> Result<Origin, HostRefused> {
-        self.parse(url, ports).map_err(|why| HostRefused { shown: shown(url), why })
+        self.parse(url, ports)
+            .map_err(|why| HostRefused { shown: shown(url), why })
     }
 
     fn parse(&self, url: &str, ports: &[u16]) -> Result<Origin, &'static str> {
@@ -222,16 +236,18 @@ fn host_name(host: &str) -> Result<String, &'static str> {
     }
     let label = |l: &str| {
         (1..=LABEL_BYTES_MAX).contains(&l.len())
-            && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && l.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && !l.starts_with('-')
             && !l.ends_with('-')
     };
     if !lower.split('.').all(label) {
         return Err("its host is not made of plain labels");
     }
-    let numeric = lower.rsplit('.').next().is_some_and(|last| {
-        last.bytes().all(|b| b.is_ascii_digit()) || last.strip_prefix("0x").is_some()
-    });
+    let numeric = lower
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()) || last.strip_prefix("0x").is_some());
     if numeric && lower.parse::<Ipv4Addr>().is_err() {
         return Err("its host is a disguised address");
     }
@@ -244,7 +260,8 @@ fn is_salesforce(host: &str) -> bool {
 
 /// Whether `host` has at least one label more than `suffix` and ends in all of its labels.
 fn is_below(host: &str, suffix: &str) -> bool {
-    host.strip_suffix(suffix).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
+    host.strip_suffix(suffix)
+        .is_some_and(|head| head.len() > 1 && head.ends_with('.'))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -255,5 +272,8 @@ fn is_loopback(host: &str) -> bool {
 /// Enough of a URL to find it, without what may be a password.
 fn shown(url: &str) -> String {
     let tail = url.rsplit('@').next().unwrap_or_default();
-    tail.chars().take(80).map(|c| if c.is_ascii_graphic() { c } else { '\u{fffd}' }).collect()
+    tail.chars()
+        .take(80)
+        .map(|c| if c.is_ascii_graphic() { c } else { '\u{fffd}' })
+        .collect()
 }

@@ -37,8 +37,14 @@ mod tests {
     fn usage_is_found_wherever_it_stands() {
         let cases = [
             ("api-usage=18/5000", Some((18, 5000))),
-            ("api-usage=18/5000; per-app-api-usage=17/250(appName=x)", Some((18, 5000))),
-            ("per-app-api-usage=17/250(appName=x); api-usage=18/5000", Some((18, 5000))),
+            (
+                "api-usage=18/5000; per-app-api-usage=17/250(appName=x)",
+                Some((18, 5000)),
+            ),
+            (
+                "per-app-api-usage=17/250(appName=x); api-usage=18/5000",
+                Some((18, 5000)),
+            ),
             ("per-app-api-usage=17/250(appName=x)", None),
             ("some=thing, api-usage=907/15000", Some((907, 15000))),
             ("api-usage=/5000", None),
@@ -47,7 +53,11 @@ mod tests {
             ("", None),
         ];
         for (text, want) in cases {
-            assert_eq!(parse(text), want.map(|(used, limit)| ApiUsage { used, limit }), "{text}");
+            assert_eq!(
+                parse(text),
+                want.map(|(used, limit)| ApiUsage { used, limit }),
+                "{text}"
+            );
         }
     }
 }

@@ -54,14 +54,13 @@ pub struct TenantOrg {
 
 impl TenantOrg {
     /// Nothing is called until the first request.
-    pub fn new(
-        http: Arc<Http>,
-        keeper: Arc<SessionKeeper>,
-        settings: OrgSettings,
-    ) -> Result<Self, OrgSettingsError> {
+    pub fn new(http: Arc<Http>, keeper: Arc<SessionKeeper>, settings: OrgSettings) -> Result<Self, OrgSettingsError> {
         let version = &settings.api_version;
         let number = |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if !version.split_once('.').is_some_and(|(major, minor)| number(major) && number(minor)) {
+        if !version
+            .split_once('.')
+            .is_some_and(|(major, minor)| number(major) && number(minor))
+        {
             return Err(OrgSettingsError::ApiVersion(version.clone()));
         }
         let duplicate_rule = settings
@@ -75,7 +74,10 @@ impl TenantOrg {
             base: format!("/services/data/v{version}"),
             duplicate_rule,
         };
-        Ok(Self { caller: Arc::new(caller), sequence_fields: Arc::new(settings.sequence_fields) })
+        Ok(Self {
+            caller: Arc::new(caller),
+            sequence_fields: Arc::new(settings.sequence_fields),
+        })
     }
 }
 
@@ -86,13 +88,20 @@ impl Org for TenantOrg {
             let request = match collections::request(&call) {
                 Ok(request) => request,
                 Err(fault) => {
-                    return WriteAnswer { outcome: Err(fault), usage: None, took: std::time::Duration::ZERO, requests: 0 };
+                    return WriteAnswer {
+                        outcome: Err(fault),
+                        usage: None,
+                        took: std::time::Duration::ZERO,
+                        requests: 0,
+                    };
                 }
             };
             let answered = this.caller.call(request).await;
             let sequence = this.sequence_fields.get(&call.sobject).map(AsRef::as_ref);
             WriteAnswer {
-                outcome: answered.body.and_then(|body| collections::outcomes(&call, sequence, &body)),
+                outcome: answered
+                    .body
+                    .and_then(|body| collections::outcomes(&call, sequence, &body)),
                 usage: answered.usage,
                 took: answered.took,
                 requests: answered.requests,

@@ -24,7 +24,10 @@ pub struct PaceSettings {
 impl Default for PaceSettings {
     /// 25 at once: what production orgs and sandboxes allow for calls of 20 s and more; 50 a second.
     fn default() -> Self {
-        Self { concurrent_calls: 25, calls_per_second: NonZeroU32::MIN.saturating_add(49) }
+        Self {
+            concurrent_calls: 25,
+            calls_per_second: NonZeroU32::MIN.saturating_add(49),
+        }
     }
 }
 
@@ -73,9 +76,14 @@ mod tests {
 
     #[tokio::test]
     async fn calls_beyond_the_cap_wait_and_do_not_wait_for_ever() {
-        let pace = Pace::new(PaceSettings { concurrent_calls: 2, ..PaceSettings::default() });
-        let (first, _second) =
-            (pace.pass(Duration::from_secs(9)).await.unwrap(), pace.pass(Duration::from_secs(9)).await.unwrap());
+        let pace = Pace::new(PaceSettings {
+            concurrent_calls: 2,
+            ..PaceSettings::default()
+        });
+        let (first, _second) = (
+            pace.pass(Duration::from_secs(9)).await.unwrap(),
+            pace.pass(Duration::from_secs(9)).await.unwrap(),
+        );
         let fault = pace.pass(Duration::from_millis(5)).await.unwrap_err();
         assert_eq!((fault.class, fault.code.as_ref()), (Class::Concurrency, "LOCAL_PACE"));
         drop(first);
@@ -85,7 +93,10 @@ mod tests {
     #[tokio::test]
     async fn starts_are_spread_over_time() {
         let twenty = NonZeroU32::MIN.saturating_add(19);
-        let pace = Pace::new(PaceSettings { concurrent_calls: 100, calls_per_second: twenty });
+        let pace = Pace::new(PaceSettings {
+            concurrent_calls: 100,
+            calls_per_second: twenty,
+        });
         let began = std::time::Instant::now();
         for _ in 0..25 {
             drop(pace.pass(Duration::from_secs(9)).await.unwrap());

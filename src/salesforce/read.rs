@@ -38,13 +38,23 @@ pub(super) fn by_ids(sobject: &str, ids: &[SalesforceId], fields: &[Arc<str>]) -
     }
     body.push_str("]}");
     let path = format!("/composite/sobjects/{sobject}");
-    Ok(Call { method: Method::POST, path, body: Some(body.into()), writes: false })
+    Ok(Call {
+        method: Method::POST,
+        path,
+        body: Some(body.into()),
+        writes: false,
+    })
 }
 
 /// The HTTP side of a describe.
 pub(super) fn describe(sobject: &str) -> Result<Call, CallFault> {
     let path = format!("/sobjects/{}/describe", api_name(sobject)?);
-    Ok(Call { method: Method::GET, path, body: None, writes: false })
+    Ok(Call {
+        method: Method::GET,
+        path,
+        body: None,
+        writes: false,
+    })
 }
 
 #[derive(Deserialize)]
@@ -56,25 +66,47 @@ struct Identified<'a> {
 /// Reads the answer: one element for each id, `null` for records that are gone or hidden.
 pub(super) fn rows(ids: &[SalesforceId], body: &Bytes) -> Result<Vec<ReadRow>, CallFault> {
     let rows: Vec<Option<&RawValue>> = serde_json::from_slice(body).map_err(|e| {
-        garbled(if e.is_eof() { "TRUNCATED" } else { "NOT_UNDERSTOOD" }, "the answer is no array of records")
+        garbled(
+            if e.is_eof() { "TRUNCATED" } else { "NOT_UNDERSTOOD" },
+            "the answer is no array of records",
+        )
     })?;
     if rows.len() != ids.len() {
-        return Err(garbled("TRUNCATED", "the answer has another number of records than were asked for"));
+        return Err(garbled(
+            "TRUNCATED",
+            "the answer has another number of records than were asked for",
+        ));
     }
     ids.iter()
         .zip(rows)
         .map(|(id, row)| {
-            let Some(row) = row else { return Ok(ReadRow { id: *id, fields: None }) };
-            let found = serde_json::from_str::<Identified<'_>>(row.get()).ok().map(|r| SalesforceId::parse(r.id));
+            let Some(row) = row else {
+                return Ok(ReadRow { id: *id, fields: None });
+            };
+            let found = serde_json::from_str::<Identified<'_>>(row.get())
+                .ok()
+                .map(|r| SalesforceId::parse(r.id));
             if found != Some(Ok(*id)) {
-                return Err(garbled("NOT_UNDERSTOOD", "a record was answered in another one's place"));
+                return Err(garbled(
+                    "NOT_UNDERSTOOD",
+                    "a record was answered in another one's place",
+                ));
             }
-            Ok(ReadRow { id: *id, fields: Some(body.slice_ref(row.get().as_bytes())) })
+            Ok(ReadRow {
+                id: *id,
+                fields: Some(body.slice_ref(row.get().as_bytes())),
+            })
         })
         .collect()
 }
 
 /// A read changes nothing, so a garbled answer is asked for again.
 fn garbled(code: &str, detail: &str) -> CallFault {
-    CallFault { class: Class::Retry, status: 200, code: code.into(), detail: detail.to_owned(), retry_after: None }
+    CallFault {
+        class: Class::Retry,
+        status: 200,
+        code: code.into(),
+        detail: detail.to_owned(),
+        retry_after: None,
+    }
 }

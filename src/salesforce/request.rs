@@ -49,7 +49,12 @@ pub(super) struct Answered {
 
 impl Caller {
     pub(super) async fn call(&self, call: Call) -> Answered {
-        let mut answered = Answered { body: Ok(Bytes::new()), usage: None, took: Duration::ZERO, requests: 0 };
+        let mut answered = Answered {
+            body: Ok(Bytes::new()),
+            usage: None,
+            took: Duration::ZERO,
+            requests: 0,
+        };
         answered.body = self.run(&call, &mut answered).await;
         answered
     }
@@ -61,7 +66,10 @@ impl Caller {
         let mut held = asked.held?;
 
         for repeated in [false, true] {
-            let reply = self.send(call, &held, so_far).await.map_err(|end| fault::of_no_reply(&end, call.writes))?;
+            let reply = self
+                .send(call, &held, so_far)
+                .await
+                .map_err(|end| fault::of_no_reply(&end, call.writes))?;
             if reply.status == 200 {
                 self.keeper.proved(&held).await;
                 return Ok(reply.body);
@@ -116,7 +124,10 @@ impl Caller {
         }
         headers.insert(CALL_OPTIONS, self.http.call_options());
         if call.body.is_some() {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json; charset=UTF-8"),
+            );
         }
         if call.writes {
             // Without it active assignment rules run and owners change (contract.md 2.4).

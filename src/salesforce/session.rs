@@ -78,7 +78,13 @@ struct Stored<'a> {
 impl SessionKeeper {
     /// Nothing is called or loaded until the first request.
     pub fn new(tenant: TenantName, login: Login, http: Arc<Http>, store: Arc<dyn TokenStore>) -> Self {
-        Self { tenant, login, http, store, state: Mutex::default() }
+        Self {
+            tenant,
+            login,
+            http,
+            store,
+            state: Mutex::default(),
+        }
     }
 
     /// Whose session it is.
@@ -131,7 +137,11 @@ impl SessionKeeper {
         asked: Instant,
         requests: &mut u32,
     ) -> Result<Arc<Held>, CallFault> {
-        if let Some(held) = state.held.as_ref().filter(|h| stale.is_none_or(|s| s.serial != h.serial)) {
+        if let Some(held) = state
+            .held
+            .as_ref()
+            .filter(|h| stale.is_none_or(|s| s.serial != h.serial))
+        {
             return Ok(Arc::clone(held));
         }
         match &state.refused {
@@ -145,15 +155,22 @@ impl SessionKeeper {
             return Err(fault.clone());
         }
         if state.unstored.is_none() {
-            if let Some(held) = self.from_store(state, stale).await? {
+            if let Some(held) = self.newer_in_store(state, stale).await? {
                 return Ok(held);
             }
             if state.unproven >= UNPROVEN_LOGINS_MAX {
-                let fault = refused("SESSION_REFUSED", "logins succeed, but the org refuses their sessions".to_owned());
+                let fault = refused(
+                    "SESSION_REFUSED",
+                    "logins succeed, but the org refuses their sessions".to_owned(),
+                );
                 return Err(self.hold(state, fault));
             }
             *requests += 1;
-            let granted = self.login.log_in(&self.http).await.map_err(|failure| self.failed(state, &failure))?;
+            let granted = self
+                .login
+                .log_in(&self.http)
+                .await
+                .map_err(|failure| self.failed(state, &failure))?;
             tracing::info!(tenant = %self.tenant, instance = %granted.instance_url, "logged in");
             state.unproven += 1;
             state.unstored = Some(granted);
@@ -162,12 +179,14 @@ impl SessionKeeper {
     }
 
     /// Takes over a newer token that another node (or an earlier life of this one) stored.
-    async fn from_store(
+    async fn newer_in_store(
         &self,
         state: &mut MutexGuard<'_, State>,
         stale: Option<&Held>,
     ) -> Result<Option<Arc<Held>>, CallFault> {
-        let Some(stored) = self.store.load(&self.tenant).await.map_err(|e| store_fault(&e))? else { return Ok(None) };
+        let Some(stored) = self.store.load(&self.tenant).await.map_err(|e| store_fault(&e))? else {
+            return Ok(None);
+        };
         let known = stored.version <= state.version;
         state.version = stored.version;
         if known {
@@ -180,21 +199,24 @@ impl SessionKeeper {
     }
 
     /// Stores the granted token, then puts it to use.
-    async fn keep(
-        &self,
-        state: &mut MutexGuard<'_, State>,
-        stale: Option<&Held>,
-    ) -> Result<Arc<Held>, CallFault> {
+    async fn keep(&self, state: &mut MutexGuard<'_, State>, stale: Option<&Held>) -> Result<Arc<Held>, CallFault> {
         for _ in 0..STORE_TRIES {
             let Some(granted) = &state.unstored else { break };
             let secret = self.stored_form(granted)?;
             let version = state.version;
-            if self.store.store(&self.tenant, version, secret).await.map_err(|e| store_fault(&e))? {
+            if self
+                .store
+                .store(&self.tenant, version, secret)
+                .await
+                .map_err(|e| store_fault(&e))?
+            {
                 state.version = version + 1;
                 let granted = state.unstored.take();
-                return granted.map(|g| self.adopt(state, g)).ok_or_else(|| contended(&self.tenant));
+                return granted
+                    .map(|g| self.adopt(state, g))
+                    .ok_or_else(|| contended(&self.tenant));
             }
-            if let Some(held) = self.from_store(state, stale).await? {
+            if let Some(held) = self.newer_in_store(state, stale).await? {
                 state.unstored = None;
                 return Ok(held);
             }
@@ -218,7 +240,11 @@ impl SessionKeeper {
     fn failed(&self, state: &mut MutexGuard<'_, State>, failure: &LoginFailure) -> CallFault {
         let class = failure.class();
         let fault = CallFault {
-            class: if class == Class::Configuration { Class::Reauthorise } else { class },
+            class: if class == Class::Configuration {
+                Class::Reauthorise
+            } else {
+                class
+            },
             status: failure.status(),
             code: failure.code().into(),
             detail: failure.to_string(),
@@ -248,7 +274,9 @@ impl SessionKeeper {
             org_id: granted.org_id.to_string().into(),
             issued_ms: granted.issued_ms,
         };
-        serde_json::to_string(&stored).map(SecretString::from).map_err(|_| contended(&self.tenant))
+        serde_json::to_string(&stored)
+            .map(SecretString::from)
+            .map_err(|_| contended(&self.tenant))
     }
 
     /// A stored token counts only for the same app and user, an allowed host and the right org.
@@ -279,12 +307,22 @@ impl Held {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Held({} at {}, issued {})", self.org_id, self.instance_url, self.issued_ms)
+        write!(
+            f,
+            "Held({} at {}, issued {})",
+            self.org_id, self.instance_url, self.issued_ms
+        )
     }
 }
 
 fn refused(code: &str, detail: String) -> CallFault {
-    CallFault { class: Class::Reauthorise, status: 401, code: code.into(), detail, retry_after: None }
+    CallFault {
+        class: Class::Reauthorise,
+        status: 401,
+        code: code.into(),
+        detail,
+        retry_after: None,
+    }
 }
 
 fn store_fault(error: &StoreError) -> CallFault {

@@ -21,7 +21,10 @@ fn update() -> WriteCall {
         sobject: "Contact".into(),
         verb: Verb::Update,
         external_id: "Tandem_Key__c".into(),
-        rows: vec![WriteRow { id: SalesforceId::parse(ID).ok(), members: r#""LastName":"L""#.into() }],
+        rows: vec![WriteRow {
+            id: SalesforceId::parse(ID).ok(),
+            members: r#""LastName":"L""#.into(),
+        }],
     }
 }
 
@@ -41,37 +44,169 @@ async fn the_end_of_a_call_decides_what_is_known() {
     // What comes, then: what a write knows, what a read does, status, code.
     let table = [
         ("reset without a byte", React::Close, Unknown, Retry, 0, "RESET"),
-        ("half of the body", React::Half(200, whole.clone()), Unknown, Retry, 200, "TRUNCATED"),
-        ("half of an error", React::Half(500, b"<html>....</html>".to_vec()), Unknown, Retry, 500, "TRUNCATED"),
+        (
+            "half of the body",
+            React::Half(200, whole.clone()),
+            Unknown,
+            Retry,
+            200,
+            "TRUNCATED",
+        ),
+        (
+            "half of an error",
+            React::Half(500, b"<html>....</html>".to_vec()),
+            Unknown,
+            Retry,
+            500,
+            "TRUNCATED",
+        ),
         ("200 and HTML", React::html(200), Unknown, Retry, 200, "NOT_UNDERSTOOD"),
-        ("200 and nothing", React::Say(200, "", vec![]), Unknown, Retry, 200, "TRUNCATED"),
-        ("204 and nothing", React::Say(204, "", vec![]), Unknown, Retry, 204, "HTTP_204"),
+        (
+            "200 and nothing",
+            React::Say(200, "", vec![]),
+            Unknown,
+            Retry,
+            200,
+            "TRUNCATED",
+        ),
+        (
+            "204 and nothing",
+            React::Say(204, "", vec![]),
+            Unknown,
+            Retry,
+            204,
+            "HTTP_204",
+        ),
         ("500 HTML", React::html(500), Unknown, Retry, 500, "HTTP_500"),
-        ("500 JSON", error(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred"), Unknown, Retry, 500, "UNKNOWN_EXCEPTION"),
-        ("500 with a lock", error(500, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access"), Retry, Retry, 500, "UNABLE_TO_LOCK_ROW"),
+        (
+            "500 JSON",
+            error(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred"),
+            Unknown,
+            Retry,
+            500,
+            "UNKNOWN_EXCEPTION",
+        ),
+        (
+            "500 with a lock",
+            error(500, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access"),
+            Retry,
+            Retry,
+            500,
+            "UNABLE_TO_LOCK_ROW",
+        ),
         ("502 edge", React::html(502), Unknown, Retry, 502, "HTTP_502"),
         ("504 edge", React::html(504), Unknown, Retry, 504, "HTTP_504"),
         ("503 HTML", React::html(503), Retry, Retry, 503, "HTTP_503"),
-        ("503 JSON", error(503, "SERVER_UNAVAILABLE", "Server Unavailable"), Retry, Retry, 503, "SERVER_UNAVAILABLE"),
+        (
+            "503 JSON",
+            error(503, "SERVER_UNAVAILABLE", "Server Unavailable"),
+            Retry,
+            Retry,
+            503,
+            "SERVER_UNAVAILABLE",
+        ),
         ("420 edge", React::html(420), Retry, Retry, 420, "HTTP_420"),
-        ("406 bodyless", React::Say(406, "", vec![]), Retry, Retry, 406, "HTTP_406"),
+        (
+            "406 bodyless",
+            React::Say(406, "", vec![]),
+            Retry,
+            Retry,
+            406,
+            "HTTP_406",
+        ),
         ("429", React::html(429), Concurrency, Concurrency, 429, "HTTP_429"),
-        ("running too long", error(400, "REQUEST_RUNNING_TOO_LONG", "x"), Unknown, Retry, 400, "REQUEST_RUNNING_TOO_LONG"),
-        ("daily calls", error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), SlowDown, SlowDown, 403, "REQUEST_LIMIT_EXCEEDED"),
-        ("concurrent calls", error(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."), Concurrency, Concurrency, 403, "REQUEST_LIMIT_EXCEEDED"),
-        ("long apex", error(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."), Concurrency, Concurrency, 403, "REQUEST_LIMIT_EXCEEDED"),
-        ("API off", error(403, "API_DISABLED_FOR_ORG", "x"), Configuration, Configuration, 403, "API_DISABLED_FOR_ORG"),
-        ("no such field", error(400, "INVALID_FIELD", "No such column 'foo' on sobject of type Contact"), Configuration, Configuration, 400, "INVALID_FIELD"),
-        ("no such key", error(404, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: X"), Configuration, Configuration, 404, "NOT_FOUND"),
-        ("version gone", error(410, "UNSUPPORTED_API_VERSION", "x"), Configuration, Configuration, 410, "UNSUPPORTED_API_VERSION"),
+        (
+            "running too long",
+            error(400, "REQUEST_RUNNING_TOO_LONG", "x"),
+            Unknown,
+            Retry,
+            400,
+            "REQUEST_RUNNING_TOO_LONG",
+        ),
+        (
+            "daily calls",
+            error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
+            SlowDown,
+            SlowDown,
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+        ),
+        (
+            "concurrent calls",
+            error(
+                403,
+                "REQUEST_LIMIT_EXCEEDED",
+                "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+            ),
+            Concurrency,
+            Concurrency,
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+        ),
+        (
+            "long apex",
+            error(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."),
+            Concurrency,
+            Concurrency,
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+        ),
+        (
+            "API off",
+            error(403, "API_DISABLED_FOR_ORG", "x"),
+            Configuration,
+            Configuration,
+            403,
+            "API_DISABLED_FOR_ORG",
+        ),
+        (
+            "no such field",
+            error(400, "INVALID_FIELD", "No such column 'foo' on sobject of type Contact"),
+            Configuration,
+            Configuration,
+            400,
+            "INVALID_FIELD",
+        ),
+        (
+            "no such key",
+            error(
+                404,
+                "NOT_FOUND",
+                "Provided external ID field does not exist or is not accessible: X",
+            ),
+            Configuration,
+            Configuration,
+            404,
+            "NOT_FOUND",
+        ),
+        (
+            "version gone",
+            error(410, "UNSUPPORTED_API_VERSION", "x"),
+            Configuration,
+            Configuration,
+            410,
+            "UNSUPPORTED_API_VERSION",
+        ),
     ];
     for (name, react, write, read, status, code) in table {
         let rig = Rig::start().await;
         rig.stub.next(react.clone()).next(react);
-        assert_eq!(fault(rig.org.write(update()).await), (write, status, code.to_owned()), "{name}, written");
+        assert_eq!(
+            fault(rig.org.write(update()).await),
+            (write, status, code.to_owned()),
+            "{name}, written"
+        );
         let ids = vec![SalesforceId::parse(ID).unwrap()];
-        let fault = rig.org.read("Contact".into(), ids, vec!["LastName".into()]).await.unwrap_err();
-        assert_eq!((fault.class, fault.status, fault.code.as_ref()), (read, status, code), "{name}, read");
+        let fault = rig
+            .org
+            .read("Contact".into(), ids, vec!["LastName".into()])
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (fault.class, fault.status, fault.code.as_ref()),
+            (read, status, code),
+            "{name}, read"
+        );
         assert_eq!(rig.stub.logins(), 1, "{name}");
     }
 }
@@ -80,15 +215,27 @@ async fn the_end_of_a_call_decides_what_is_known() {
 async fn a_call_that_never_left_is_told_from_one_that_may_have() {
     // Nobody listens: nothing was sent.
     let rig = Rig::start().await;
-    let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let dead = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     rig.stub.next_login(crate::rig::grant("x", &format!("http://{dead}")));
-    assert_eq!(fault(rig.org.write(update()).await), (Class::Retry, 0, "CONNECT".to_owned()));
+    assert_eq!(
+        fault(rig.org.write(update()).await),
+        (Class::Retry, 0, "CONNECT".to_owned())
+    );
 
     // Somebody listens and never answers: it may have been done.
     let stub = crate::rig::Stub::start().await;
     let http = http(Duration::from_millis(200));
     let login = client_credentials(&http, &stub.url(), None);
-    let keeper = Arc::new(SessionKeeper::new(tenant(), login, Arc::clone(&http), Arc::new(MemoryTokens::default())));
+    let keeper = Arc::new(SessionKeeper::new(
+        tenant(),
+        login,
+        Arc::clone(&http),
+        Arc::new(MemoryTokens::default()),
+    ));
     stub.next(React::Hang);
     let began = Instant::now();
     let answer = org(&http, &keeper, None).write(update()).await;
@@ -101,7 +248,10 @@ async fn a_body_without_end_is_not_read_to_its_end() {
     let rig = Rig::start().await;
     let body = vec![b' '; BODY_BYTES_MAX + 1];
     rig.stub.next(React::Say(200, "", body));
-    assert_eq!(fault(rig.org.write(update()).await), (Class::Unknown, 200, "TOO_LARGE".to_owned()));
+    assert_eq!(
+        fault(rig.org.write(update()).await),
+        (Class::Unknown, 200, "TOO_LARGE".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -114,8 +264,12 @@ async fn usage_requests_and_waiting_times_are_told() {
     assert_eq!(answer.requests, 2, "a login and the call");
     assert_eq!(answer.outcome.unwrap_err().retry_after, Some(Duration::from_secs(7)));
 
-    rig.stub.next(React::json(401, r#"[{"errorCode":"INVALID_SESSION_ID","message":""}]"#));
-    rig.stub.next(React::json(200, format!(r#"[{{"id":"{ID}","success":true,"errors":[]}}]"#)));
+    rig.stub
+        .next(React::json(401, r#"[{"errorCode":"INVALID_SESSION_ID","message":""}]"#));
+    rig.stub.next(React::json(
+        200,
+        format!(r#"[{{"id":"{ID}","success":true,"errors":[]}}]"#),
+    ));
     let answer = rig.org.write(update()).await;
     assert_eq!(answer.requests, 3, "the call, a login, the call again");
     assert!(answer.outcome.is_ok());
@@ -124,7 +278,11 @@ async fn usage_requests_and_waiting_times_are_told() {
 #[tokio::test]
 async fn error_texts_that_can_hold_values_are_kept_back() {
     let rig = Rig::start().await;
-    rig.stub.next(error(400, "JSON_PARSER_ERROR", "Cannot deserialize instance of date from VALUE_STRING value jane@example.com"));
+    rig.stub.next(error(
+        400,
+        "JSON_PARSER_ERROR",
+        "Cannot deserialize instance of date from VALUE_STRING value jane@example.com",
+    ));
     let fault = rig.org.write(update()).await.outcome.unwrap_err();
     assert!(!format!("{fault:?}").contains("jane"), "{fault:?}");
 }

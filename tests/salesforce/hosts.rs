@@ -14,7 +14,10 @@ fn salesforce_hosts_are_dialled_in_one_normal_form() {
         ("https://acme.my.salesforce.com:443", "https://acme.my.salesforce.com"),
         ("https://acme.my.salesforce.com:443/", "https://acme.my.salesforce.com"),
         ("https://ACME.My.Salesforce.COM", "https://acme.my.salesforce.com"),
-        ("https://acme--dev.sandbox.my.salesforce.com", "https://acme--dev.sandbox.my.salesforce.com"),
+        (
+            "https://acme--dev.sandbox.my.salesforce.com",
+            "https://acme--dev.sandbox.my.salesforce.com",
+        ),
         ("https://acme.cloudforce.com", "https://acme.cloudforce.com"),
         ("https://acme.force.com", "https://acme.force.com"),
         ("https://acme.crmforce.mil", "https://acme.crmforce.mil"),
@@ -26,7 +29,10 @@ fn salesforce_hosts_are_dialled_in_one_normal_form() {
     }
     let pubsub = hosts.check_pubsub("https://api.pubsub.salesforce.com:7443").unwrap();
     assert_eq!(pubsub.as_str(), "https://api.pubsub.salesforce.com:7443");
-    assert!(hosts.check("https://api.pubsub.salesforce.com:7443").is_err(), "7443 is for Pub/Sub only");
+    assert!(
+        hosts.check("https://api.pubsub.salesforce.com:7443").is_err(),
+        "7443 is for Pub/Sub only"
+    );
 }
 
 #[test]
@@ -117,13 +123,28 @@ fn tricks_are_refused() {
     for url in tricks {
         assert!(hosts.check(url).is_err(), "{url} is dialled");
     }
-    assert!(hosts.check(&format!("https://{}.salesforce.com", "a".repeat(64))).is_err());
-    assert!(hosts.check(&format!("https://{}salesforce.com", "a.".repeat(140))).is_err());
+    assert!(
+        hosts
+            .check(&format!("https://{}.salesforce.com", "a".repeat(64)))
+            .is_err()
+    );
+    assert!(
+        hosts
+            .check(&format!("https://{}salesforce.com", "a.".repeat(140)))
+            .is_err()
+    );
 }
 
 #[test]
 fn hosts_of_the_settings_are_dialled_as_they_say() {
-    let hosts = AllowedHosts::new(["127.0.0.1", "localhost:8080", "[::1]", "proxy.example:8443", "plain.example"]).unwrap();
+    let hosts = AllowedHosts::new([
+        "127.0.0.1",
+        "localhost:8080",
+        "[::1]",
+        "proxy.example:8443",
+        "plain.example",
+    ])
+    .unwrap();
     for (url, allowed) in [
         ("http://127.0.0.1:39999", true),
         ("http://127.0.0.1", true),
@@ -141,13 +162,25 @@ fn hosts_of_the_settings_are_dialled_as_they_say() {
     ] {
         assert_eq!(hosts.check(url).is_ok(), allowed, "{url}");
     }
-    for bad in ["http://x.example", "x.example/", "", "x y", "x:0", "x:", "ex ample:1", "[::1", "[zz]"] {
+    for bad in [
+        "http://x.example",
+        "x.example/",
+        "",
+        "x y",
+        "x:0",
+        "x:",
+        "ex ample:1",
+        "[::1",
+        "[zz]",
+    ] {
         assert!(AllowedHosts::new([bad]).is_err(), "{bad}");
     }
 }
 
 #[test]
 fn a_refusal_shows_no_password() {
-    let refused = AllowedHosts::default().check("https://user:secret@evil.com").unwrap_err();
+    let refused = AllowedHosts::default()
+        .check("https://user:secret@evil.com")
+        .unwrap_err();
     assert!(!refused.to_string().contains("secret"), "{refused}");
 }

@@ -18,13 +18,23 @@ async fn records_are_read_by_post_and_missing_ones_are_none() {
     let rig = Rig::start().await;
     let record = format!(r#"{{ "attributes":{{"type":"Contact","url":"/x"}}, "Email":"é@x", "Id":"{A}" }}"#);
     rig.stub.next(React::json(200, format!("[{record}, null]")));
-    let rows = rig.org.read("Contact".into(), ids(&[A, B]), vec!["Email".into(), "id".into()]).await.unwrap();
+    let rows = rig
+        .org
+        .read("Contact".into(), ids(&[A, B]), vec!["Email".into(), "id".into()])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 2);
-    assert_eq!((rows[0].id.to_string().as_str(), rows[0].fields.as_deref()), (A, Some(record.as_bytes())));
+    assert_eq!(
+        (rows[0].id.to_string().as_str(), rows[0].fields.as_deref()),
+        (A, Some(record.as_bytes()))
+    );
     assert_eq!((rows[1].id.to_string().as_str(), rows[1].fields.as_deref()), (B, None));
 
     let seen = &rig.stub.data_calls()[0];
-    assert_eq!(seen.line, "POST /services/data/v67.0/composite/sobjects/Contact HTTP/1.1");
+    assert_eq!(
+        seen.line,
+        "POST /services/data/v67.0/composite/sobjects/Contact HTTP/1.1"
+    );
     assert_eq!(seen.body, format!(r#"{{"ids":["{A}","{B}"],"fields":["Id","Email"]}}"#));
 }
 
@@ -66,6 +76,12 @@ async fn reads_that_make_no_sense_are_not_sent() {
 async fn a_describe_is_its_body() {
     let rig = Rig::start().await;
     rig.stub.next(React::json(200, r#"{"name":"Contact"}"#));
-    assert_eq!(rig.org.describe("Contact".into()).await.unwrap().as_ref(), br#"{"name":"Contact"}"#);
-    assert_eq!(rig.stub.data_calls()[0].line, "GET /services/data/v67.0/sobjects/Contact/describe HTTP/1.1");
+    assert_eq!(
+        rig.org.describe("Contact".into()).await.unwrap().as_ref(),
+        br#"{"name":"Contact"}"#
+    );
+    assert_eq!(
+        rig.stub.data_calls()[0].line,
+        "GET /services/data/v67.0/sobjects/Contact/describe HTTP/1.1"
+    );
 }

@@ -34,11 +34,19 @@ pub(crate) enum React {
 
 impl React {
     pub(crate) fn json(status: u16, body: impl Into<String>) -> Self {
-        Self::Say(status, "Content-Type: application/json;charset=UTF-8\r\n", body.into().into_bytes())
+        Self::Say(
+            status,
+            "Content-Type: application/json;charset=UTF-8\r\n",
+            body.into().into_bytes(),
+        )
     }
 
     pub(crate) fn html(status: u16) -> Self {
-        Self::Say(status, "Content-Type: text/html\r\n", b"<html><body><h1>Error</h1></body></html>".to_vec())
+        Self::Say(
+            status,
+            "Content-Type: text/html\r\n",
+            b"<html><body><h1>Error</h1></body></html>".to_vec(),
+        )
     }
 }
 
@@ -112,7 +120,10 @@ impl Stub {
     }
 
     pub(crate) fn data_calls(&self) -> Vec<Seen> {
-        self.seen().into_iter().filter(|s| !s.line.contains("/oauth2/token")).collect()
+        self.seen()
+            .into_iter()
+            .filter(|s| !s.line.contains("/oauth2/token"))
+            .collect()
     }
 }
 
@@ -139,7 +150,10 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, url: String) {
                 let token = format!("token{}", script.granted);
                 script.logins.pop_front().unwrap_or_else(|| grant(&token, &url))
             } else {
-                script.data.pop_front().unwrap_or_else(|| React::json(400, r#"[{"errorCode":"NOT_SCRIPTED"}]"#))
+                script
+                    .data
+                    .pop_front()
+                    .unwrap_or_else(|| React::json(400, r#"[{"errorCode":"NOT_SCRIPTED"}]"#))
             }
         };
         let (status, headers, body, sent) = match react {
@@ -171,7 +185,11 @@ async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
         }
     };
     let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
-    let mut seen = Seen { line: head.lines().next()?.to_owned(), head, body: String::new() };
+    let mut seen = Seen {
+        line: head.lines().next()?.to_owned(),
+        head,
+        body: String::new(),
+    };
     let length: usize = seen.header("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
     while buffer.len() < end + length {
         if stream.read_buf(buffer).await.ok()? == 0 {
@@ -204,7 +222,13 @@ impl Rig {
         let login = client_credentials(&http, &stub.url(), org_id);
         let keeper = Arc::new(SessionKeeper::new(tenant(), login, Arc::clone(&http), tokens.clone()));
         let org = org(&http, &keeper, None);
-        Self { stub, tokens, http, keeper, org }
+        Self {
+            stub,
+            tokens,
+            http,
+            keeper,
+            org,
+        }
     }
 }
 
@@ -223,7 +247,14 @@ pub(crate) fn http(call_timeout: Duration) -> Arc<Http> {
 }
 
 pub(crate) fn client_credentials(http: &Http, url: &str, org_id: Option<&str>) -> Login {
-    Login::client_credentials(http.hosts(), url, "consumer-key", "consumer-secret".to_owned().into(), org_id).unwrap()
+    Login::client_credentials(
+        http.hosts(),
+        url,
+        "consumer-key",
+        "consumer-secret".to_owned().into(),
+        org_id,
+    )
+    .unwrap()
 }
 
 pub(crate) fn org(http: &Arc<Http>, keeper: &Arc<SessionKeeper>, duplicate_rule: Option<&str>) -> TenantOrg {

@@ -12,11 +12,19 @@ const A: &str = "003000000000001AAA";
 const B: &str = "003000000000002AAA";
 
 fn row(id: Option<&str>, members: &'static str) -> WriteRow {
-    WriteRow { id: id.map(|t| SalesforceId::parse(t).unwrap()), members: Bytes::from_static(members.as_bytes()) }
+    WriteRow {
+        id: id.map(|t| SalesforceId::parse(t).unwrap()),
+        members: Bytes::from_static(members.as_bytes()),
+    }
 }
 
 fn call(verb: Verb, rows: Vec<WriteRow>) -> WriteCall {
-    WriteCall { sobject: "Contact".into(), verb, external_id: "Tandem_Key__c".into(), rows }
+    WriteCall {
+        sobject: "Contact".into(),
+        verb,
+        external_id: "Tandem_Key__c".into(),
+        rows,
+    }
 }
 
 async fn answered(verb: Verb, rows: Vec<WriteRow>, body: &str) -> WriteAnswer {
@@ -35,11 +43,20 @@ async fn bodies_are_spliced_as_salesforce_reads_them() {
     assert!(rig.org.write(call(Verb::Update, rows)).await.outcome.is_ok());
 
     rig.stub.next(React::json(200, ok.clone()));
-    let rows = vec![row(None, r#""Tandem_Key__c":"1","LastName":"L""#), row(None, r#""Tandem_Key__c":"2""#)];
+    let rows = vec![
+        row(None, r#""Tandem_Key__c":"1","LastName":"L""#),
+        row(None, r#""Tandem_Key__c":"2""#),
+    ];
     assert!(rig.org.write(call(Verb::Create, rows)).await.outcome.is_ok());
 
     rig.stub.next(React::json(200, ok));
-    assert!(rig.org.write(call(Verb::Delete, vec![row(Some(A), ""), row(Some(B), "")])).await.outcome.is_ok());
+    assert!(
+        rig.org
+            .write(call(Verb::Delete, vec![row(Some(A), ""), row(Some(B), "")]))
+            .await
+            .outcome
+            .is_ok()
+    );
 
     let seen = rig.stub.data_calls();
     assert_eq!(seen[0].line, "PATCH /services/data/v67.0/composite/sobjects HTTP/1.1");
@@ -49,12 +66,18 @@ async fn bodies_are_spliced_as_salesforce_reads_them() {
             r#"{{"allOrNone":false,"records":[{{"attributes":{{"type":"Contact"}},"id":"{A}","Email":"ä@x","Tandem_Seq__c":7}},{{"attributes":{{"type":"Contact"}},"id":"{B}"}}]}}"#
         )
     );
-    assert_eq!(seen[1].line, "PATCH /services/data/v67.0/composite/sobjects/Contact/Tandem_Key__c HTTP/1.1");
+    assert_eq!(
+        seen[1].line,
+        "PATCH /services/data/v67.0/composite/sobjects/Contact/Tandem_Key__c HTTP/1.1"
+    );
     assert_eq!(
         seen[1].body,
         r#"{"allOrNone":false,"records":[{"attributes":{"type":"Contact"},"Tandem_Key__c":"1","LastName":"L"},{"attributes":{"type":"Contact"},"Tandem_Key__c":"2"}]}"#
     );
-    assert_eq!(seen[2].line, format!("DELETE /services/data/v67.0/composite/sobjects?ids={A},{B}&allOrNone=false HTTP/1.1"));
+    assert_eq!(
+        seen[2].line,
+        format!("DELETE /services/data/v67.0/composite/sobjects?ids={A},{B}&allOrNone=false HTTP/1.1")
+    );
     assert_eq!(seen[2].body, "");
     for body in [&seen[0].body, &seen[1].body] {
         serde_json::from_str::<serde_json::Value>(body).unwrap();
@@ -68,7 +91,13 @@ async fn headers_of_calls_are_what_the_contract_wants() {
     let wants_duplicates = org(&rig.http, &rig.keeper, Some("allowSave=true"));
     for target in [&rig.org, &wants_duplicates] {
         rig.stub.next(React::json(200, ok.clone()));
-        assert!(target.write(call(Verb::Update, vec![row(Some(A), "")])).await.outcome.is_ok());
+        assert!(
+            target
+                .write(call(Verb::Update, vec![row(Some(A), "")]))
+                .await
+                .outcome
+                .is_ok()
+        );
     }
     rig.stub.next(React::json(200, "{}"));
     rig.org.describe("Contact".into()).await.unwrap();
@@ -94,9 +123,17 @@ async fn partial_success_is_read_row_by_row() {
     let answer = answered(Verb::Update, vec![row(Some(A), ""), row(Some(B), "")], &body).await;
     let rows = answer.outcome.unwrap();
     assert!(matches!(&rows[0], RowOutcome::Done { id, created: false } if id.to_string() == A));
-    let RowOutcome::Failed(fault) = &rows[1] else { panic!("row 2 is done") };
-    assert_eq!((fault.class, fault.code.as_ref()), (Class::Reject, "REQUIRED_FIELD_MISSING"));
-    assert_eq!(fault.fields.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["LastName"]);
+    let RowOutcome::Failed(fault) = &rows[1] else {
+        panic!("row 2 is done")
+    };
+    assert_eq!(
+        (fault.class, fault.code.as_ref()),
+        (Class::Reject, "REQUIRED_FIELD_MISSING")
+    );
+    assert_eq!(
+        fault.fields.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+        ["LastName"]
+    );
     assert!(fault.message.expose().contains("LastName"));
 }
 
@@ -106,7 +143,10 @@ async fn creates_tell_whether_they_created() {
         r#"[{{"id":"{A}","success":true,"errors":[],"created":true}},{{"id":"{B}","success":true,"errors":[],"created":false}},
             {{"success":false,"created":true,"errors":[{{"statusCode":"DUPLICATE_VALUE","message":"m","fields":[]}}]}}]"#
     );
-    let rows = answered(Verb::Create, vec![row(None, ""), row(None, ""), row(None, "")], &body).await.outcome.unwrap();
+    let rows = answered(Verb::Create, vec![row(None, ""), row(None, ""), row(None, "")], &body)
+        .await
+        .outcome
+        .unwrap();
     assert!(matches!(rows[0], RowOutcome::Done { created: true, .. }));
     assert!(matches!(rows[1], RowOutcome::Done { created: false, .. }));
     assert!(matches!(&rows[2], RowOutcome::Failed(fault) if fault.code.as_ref() == "DUPLICATE_VALUE"));
@@ -121,8 +161,16 @@ async fn answers_that_do_not_fit_leave_the_whole_batch_unknown() {
         ("cut inside", format!("[{one},{{\"id\":\"{B}\",\"succ"), "TRUNCATED"),
         ("cut before the end", format!("[{one},{one}"), "TRUNCATED"),
         ("more after the end", format!("[{one},{one}]]"), "NOT_UNDERSTOOD"),
-        ("another order", format!(r#"[{{"id":"{B}","success":true,"errors":[]}},{one}]"#), "NOT_UNDERSTOOD"),
-        ("an id that is none", format!(r#"[{one},{{"id":"x","success":true,"errors":[]}}]"#), "NOT_UNDERSTOOD"),
+        (
+            "another order",
+            format!(r#"[{{"id":"{B}","success":true,"errors":[]}},{one}]"#),
+            "NOT_UNDERSTOOD",
+        ),
+        (
+            "an id that is none",
+            format!(r#"[{one},{{"id":"x","success":true,"errors":[]}}]"#),
+            "NOT_UNDERSTOOD",
+        ),
         ("no success", format!(r#"[{one},{{"id":"{B}"}}]"#), "NOT_UNDERSTOOD"),
         ("an object", "{}".to_owned(), "NOT_UNDERSTOOD"),
         ("null", "null".to_owned(), "NOT_UNDERSTOOD"),
@@ -131,17 +179,36 @@ async fn answers_that_do_not_fit_leave_the_whole_batch_unknown() {
     for (name, body, code) in table {
         let answer = answered(Verb::Update, vec![row(Some(A), ""), row(Some(B), "")], &body).await;
         let fault = answer.outcome.unwrap_err();
-        assert_eq!((fault.class, fault.code.as_ref()), (Class::Unknown, code), "{name}: {}", fault.detail);
+        assert_eq!(
+            (fault.class, fault.code.as_ref()),
+            (Class::Unknown, code),
+            "{name}: {}",
+            fault.detail
+        );
     }
     let answer = answered(Verb::Create, vec![row(None, "")], r#"[{"success":true,"errors":[]}]"#).await;
-    assert_eq!(answer.outcome.unwrap_err().class, Class::Unknown, "created, but which record?");
+    assert_eq!(
+        answer.outcome.unwrap_err().class,
+        Class::Unknown,
+        "created, but which record?"
+    );
 }
 
 #[tokio::test]
 async fn an_update_that_leaves_the_id_out_is_the_row_that_was_sent() {
-    for body in [r#"[{"success":true,"errors":[]}]"#, r#"[{"id":null,"success":true}]"#, r#"[{"id":"","success":true,"errors":[]}]"#] {
-        let rows = answered(Verb::Update, vec![row(Some(A), "")], body).await.outcome.unwrap();
-        assert!(matches!(&rows[0], RowOutcome::Done { id, .. } if id.to_string() == A), "{body}");
+    for body in [
+        r#"[{"success":true,"errors":[]}]"#,
+        r#"[{"id":null,"success":true}]"#,
+        r#"[{"id":"","success":true,"errors":[]}]"#,
+    ] {
+        let rows = answered(Verb::Update, vec![row(Some(A), "")], body)
+            .await
+            .outcome
+            .unwrap();
+        assert!(
+            matches!(&rows[0], RowOutcome::Done { id, .. } if id.to_string() == A),
+            "{body}"
+        );
     }
 }
 
@@ -149,9 +216,15 @@ async fn an_update_that_leaves_the_id_out_is_the_row_that_was_sent() {
 async fn of_several_errors_the_weightiest_decides() {
     let error = |code: &str, field: &str| format!(r#"{{"statusCode":"{code}","message":"m","fields":["{field}"]}}"#);
     let table = [
-        (vec![error("UNABLE_TO_LOCK_ROW", "x"), error("REQUIRED_FIELD_MISSING", "x")], Class::Reject),
         (
-            vec![error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Email"), error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Tandem_Seq__c")],
+            vec![error("UNABLE_TO_LOCK_ROW", "x"), error("REQUIRED_FIELD_MISSING", "x")],
+            Class::Reject,
+        ),
+        (
+            vec![
+                error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Email"),
+                error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Tandem_Seq__c"),
+            ],
             Class::Fence,
         ),
         (vec![error("UNABLE_TO_LOCK_ROW", "x")], Class::Retry),
@@ -159,8 +232,13 @@ async fn of_several_errors_the_weightiest_decides() {
     ];
     for (errors, class) in table {
         let body = format!(r#"[{{"success":false,"errors":[{}]}}]"#, errors.join(","));
-        let rows = answered(Verb::Update, vec![row(Some(A), "")], &body).await.outcome.unwrap();
-        let RowOutcome::Failed(fault) = &rows[0] else { panic!("done") };
+        let rows = answered(Verb::Update, vec![row(Some(A), "")], &body)
+            .await
+            .outcome
+            .unwrap();
+        let RowOutcome::Failed(fault) = &rows[0] else {
+            panic!("done")
+        };
         assert_eq!(fault.class, class, "{body}");
     }
 }

@@ -19,7 +19,17 @@ async fn describe(rig: &Rig) -> Result<(), CallFault> {
 
 fn bearers(rig: &Rig) -> Vec<String> {
     let calls = rig.stub.data_calls();
-    calls.iter().map(|s| s.header("authorization").unwrap_or_default().rsplit('!').next().unwrap().to_owned()).collect()
+    calls
+        .iter()
+        .map(|s| {
+            s.header("authorization")
+                .unwrap_or_default()
+                .rsplit('!')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -28,7 +38,12 @@ async fn many_workers_cause_one_login() {
     for _ in 0..20 {
         rig.stub.next(React::json(200, "{}"));
     }
-    assert!(join_all((0..20).map(|_| describe(&rig))).await.iter().all(Result::is_ok));
+    assert!(
+        join_all((0..20).map(|_| describe(&rig)))
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(rig.stub.logins(), 1);
     assert!(bearers(&rig).iter().all(|b| b == "token1"));
 }
@@ -76,9 +91,15 @@ async fn an_org_that_refuses_every_new_session_is_not_logged_into_for_ever() {
 
 #[tokio::test]
 async fn a_401_by_policy_is_not_renewed() {
-    for words in ["This session is not valid for use with the REST API", "Connected app is not attached to Agent"] {
+    for words in [
+        "This session is not valid for use with the REST API",
+        "Connected app is not attached to Agent",
+    ] {
         let rig = Rig::start().await;
-        rig.stub.next(React::json(401, format!(r#"[{{"message":"{words}","errorCode":"INVALID_SESSION_ID"}}]"#)));
+        rig.stub.next(React::json(
+            401,
+            format!(r#"[{{"message":"{words}","errorCode":"INVALID_SESSION_ID"}}]"#),
+        ));
         assert_eq!(describe(&rig).await.unwrap_err().class, Class::Configuration);
         assert_eq!((rig.stub.logins(), rig.stub.data_calls().len()), (1, 1));
     }
@@ -87,7 +108,11 @@ async fn a_401_by_policy_is_not_renewed() {
 #[tokio::test]
 async fn an_org_that_moved_is_called_at_its_new_place() {
     let (old, new) = (Rig::start().await, Rig::start().await);
-    old.stub.next(React::Say(302, "Location: https://elsewhere.my.salesforce.com/\r\n", vec![]));
+    old.stub.next(React::Say(
+        302,
+        "Location: https://elsewhere.my.salesforce.com/\r\n",
+        vec![],
+    ));
     old.stub.next_login(crate::rig::grant("first", &old.stub.url()));
     old.stub.next_login(crate::rig::grant("second", &new.stub.url()));
     new.stub.next(React::json(200, "{}"));
@@ -97,7 +122,11 @@ async fn an_org_that_moved_is_called_at_its_new_place() {
     // Redirected again: it is moving still, and the redirect is not followed.
     let rig = Rig::start().await;
     for _ in 0..2 {
-        rig.stub.next(React::Say(301, "Location: https://elsewhere.my.salesforce.com/\r\n", vec![]));
+        rig.stub.next(React::Say(
+            301,
+            "Location: https://elsewhere.my.salesforce.com/\r\n",
+            vec![],
+        ));
     }
     assert_eq!(describe(&rig).await.unwrap_err().class, Class::Retry);
     assert_eq!((rig.stub.logins(), rig.stub.data_calls().len()), (2, 2));
@@ -118,7 +147,10 @@ async fn a_stored_token_is_used_without_a_login() {
     // Another app's token, a forbidden host, another org and junk are not used.
     for bad in [
         secret.replace("consumer-key", "other-key"),
-        secret.replace(&format!("\"instance_url\":\"{}", first.stub.url()), "\"instance_url\":\"https://evil.com"),
+        secret.replace(
+            &format!("\"instance_url\":\"{}", first.stub.url()),
+            "\"instance_url\":\"https://evil.com",
+        ),
         secret.replace("00D000000000001EAA\"", "junk\""),
         "junk".to_owned(),
     ] {
@@ -133,7 +165,12 @@ async fn a_stored_token_is_used_without_a_login() {
 
 fn keeper(rig: &Rig) -> Arc<SessionKeeper> {
     let login = client_credentials(&rig.http, &rig.stub.url(), None);
-    Arc::new(SessionKeeper::new(tenant(), login, Arc::clone(&rig.http), rig.tokens.clone()))
+    Arc::new(SessionKeeper::new(
+        tenant(),
+        login,
+        Arc::clone(&rig.http),
+        rig.tokens.clone(),
+    ))
 }
 
 #[tokio::test]
@@ -150,7 +187,11 @@ async fn a_token_that_another_node_renewed_is_taken_over() {
     describe(&rig).await.unwrap();
     rig.stub.next(React::json(401, EXPIRED)).next(React::json(200, "{}"));
     other_org.describe("Contact".into()).await.unwrap();
-    assert_eq!(rig.stub.logins(), 2, "the other node logged in although a new token was stored");
+    assert_eq!(
+        rig.stub.logins(),
+        2,
+        "the other node logged in although a new token was stored"
+    );
 }
 
 #[tokio::test]
@@ -174,10 +215,16 @@ async fn a_token_that_could_not_be_stored_is_not_used_and_not_asked_for_again() 
 #[tokio::test]
 async fn a_refused_login_is_not_repeated_until_told() {
     let rig = Rig::start().await;
-    rig.stub.next_login(React::json(400, r#"{"error":"invalid_grant","error_description":"inactive user"}"#));
+    rig.stub.next_login(React::json(
+        400,
+        r#"{"error":"invalid_grant","error_description":"inactive user"}"#,
+    ));
     for _ in 0..5 {
         let fault = describe(&rig).await.unwrap_err();
-        assert_eq!((fault.class, fault.code.as_ref()), (Class::Reauthorise, "invalid_grant"));
+        assert_eq!(
+            (fault.class, fault.code.as_ref()),
+            (Class::Reauthorise, "invalid_grant")
+        );
         assert!(fault.detail.contains("activate the user"), "{}", fault.detail);
         assert_eq!(fault.retry_after, Some(REFUSED_FOR));
     }
@@ -192,7 +239,10 @@ async fn a_refused_login_is_not_repeated_until_told() {
 #[tokio::test]
 async fn a_refused_login_is_tried_again_after_its_time() {
     let rig = Rig::start().await;
-    rig.stub.next_login(React::json(400, r#"{"error":"invalid_grant","error_description":"inactive user"}"#));
+    rig.stub.next_login(React::json(
+        400,
+        r#"{"error":"invalid_grant","error_description":"inactive user"}"#,
+    ));
     describe(&rig).await.unwrap_err();
     rig.stub.next(React::json(200, "{}"));
     tokio::time::pause();

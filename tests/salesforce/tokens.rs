@@ -32,7 +32,10 @@ impl MemoryTokens {
 
     fn check(fails: &AtomicBool) -> Result<(), StoreError> {
         match fails.load(Ordering::SeqCst) {
-            true => Err(StoreError::Broken { doing: "store token", detail: "gone".to_owned() }),
+            true => Err(StoreError::Broken {
+                doing: "store token",
+                detail: "gone".to_owned(),
+            }),
             false => Ok(()),
         }
     }
@@ -41,7 +44,10 @@ impl MemoryTokens {
 impl TokenStore for MemoryTokens {
     fn load(&self, _: &TenantName) -> Answer<Option<StoredToken>, StoreError> {
         let (version, secret) = self.now();
-        let found = secret.map(|secret| StoredToken { version, secret: SecretString::from(secret) });
+        let found = secret.map(|secret| StoredToken {
+            version,
+            secret: SecretString::from(secret),
+        });
         let answer = Self::check(&self.loads_fail).map(|()| found);
         async move { answer }.boxed()
     }

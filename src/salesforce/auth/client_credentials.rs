@@ -7,8 +7,8 @@ use futures::future::BoxFuture;
 use http::Method;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
-    AsyncHttpClient, AuthType, Client, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError, StandardRevocableToken,
-    TokenUrl,
+    AsyncHttpClient, AuthType, Client, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError,
+    StandardRevocableToken, TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -62,8 +62,7 @@ async fn exchange(
     client_id: ClientId,
     client_secret: ClientSecret,
 ) -> Result<TokenAnswer, LoginFailure> {
-    let token_url = TokenUrl::new(token_url)
-        .map_err(|e| LoginFailure::NotUnderstood { detail: e.to_string() })?;
+    let token_url = TokenUrl::new(token_url).map_err(|e| LoginFailure::NotUnderstood { detail: e.to_string() })?;
     let client = SalesforceClient::new(client_id)
         .set_client_secret(client_secret)
         .set_token_uri(token_url)
@@ -71,15 +70,21 @@ async fn exchange(
         .set_auth_type(AuthType::RequestBody);
 
     let through = Through(http);
-    client.exchange_client_credentials().request_async(&through).await.map_err(|error| match error {
-        RequestTokenError::ServerResponse(words) => refusal::from_words(&words),
-        RequestTokenError::Request(Carried(failure)) => failure,
-        // The crate's error holds the body, which can hold a token: only where it broke is told.
-        RequestTokenError::Parse(at, _) => {
-            LoginFailure::NotUnderstood { detail: format!("the token answer does not parse at '{}'", at.path()) }
-        }
-        RequestTokenError::Other(_) => LoginFailure::NotUnderstood { detail: "the token answer is no JSON".to_owned() },
-    })
+    client
+        .exchange_client_credentials()
+        .request_async(&through)
+        .await
+        .map_err(|error| match error {
+            RequestTokenError::ServerResponse(words) => refusal::from_words(&words),
+            RequestTokenError::Request(Carried(failure)) => failure,
+            // The crate's error holds the body, which can hold a token: only where it broke is told.
+            RequestTokenError::Parse(at, _) => LoginFailure::NotUnderstood {
+                detail: format!("the token answer does not parse at '{}'", at.path()),
+            },
+            RequestTokenError::Other(_) => LoginFailure::NotUnderstood {
+                detail: "the token answer is no JSON".to_owned(),
+            },
+        })
 }
 
 async fn forward(http: Arc<Http>, request: HttpRequest) -> Result<HttpResponse, Carried> {

@@ -31,7 +31,9 @@ pub(super) struct SalesforceFields {
 
 impl fmt::Debug for SalesforceFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SalesforceFields").field("instance_url", &self.instance_url).finish_non_exhaustive()
+        f.debug_struct("SalesforceFields")
+            .field("instance_url", &self.instance_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,13 +49,18 @@ pub(super) fn check(
     hosts: &AllowedHosts,
     expected: Option<SalesforceId>,
 ) -> Result<Granted, LoginFailure> {
-    let not_understood = |detail: &str| LoginFailure::NotUnderstood { detail: detail.to_owned() };
+    let not_understood = |detail: &str| LoginFailure::NotUnderstood {
+        detail: detail.to_owned(),
+    };
     let token = answer.access_token().secret();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(not_understood("the access token is empty, too long or not printable"));
     }
     let fields = answer.extra_fields();
-    let instance_url = fields.instance_url.as_deref().ok_or_else(|| not_understood("instance_url is missing"))?;
+    let instance_url = fields
+        .instance_url
+        .as_deref()
+        .ok_or_else(|| not_understood("instance_url is missing"))?;
     let instance_url = hosts.check(instance_url).map_err(LoginFailure::InstanceRefused)?;
 
     let by_url = fields.id.as_deref().and_then(organisation_of_identity);
@@ -66,8 +73,17 @@ pub(super) fn check(
     if expected.is_some_and(|wanted| wanted != org_id) {
         return Err(LoginFailure::Refused(Refusal::wrong_org()));
     }
-    let issued_ms = fields.issued_at.as_deref().and_then(|t| t.parse().ok()).unwrap_or_else(|| now_s() * 1000);
-    Ok(Granted { token: SecretString::from(token.as_str()), instance_url, org_id, issued_ms })
+    let issued_ms = fields
+        .issued_at
+        .as_deref()
+        .and_then(|t| t.parse().ok())
+        .unwrap_or_else(|| now_s() * 1000);
+    Ok(Granted {
+        token: SecretString::from(token.as_str()),
+        instance_url,
+        org_id,
+        issued_ms,
+    })
 }
 
 fn organisation_of_identity(url: &str) -> Option<SalesforceId> {

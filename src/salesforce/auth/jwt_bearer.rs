@@ -35,13 +35,13 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    pub(super) fn new(
-        username: &str,
-        audience: &str,
-        pem: &SecretString,
-    ) -> Result<Self, jsonwebtoken::errors::Error> {
+    pub(super) fn new(username: &str, audience: &str, pem: &SecretString) -> Result<Self, jsonwebtoken::errors::Error> {
         let key = EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes())?;
-        Ok(Self { username: username.to_owned(), audience: audience.to_owned(), key })
+        Ok(Self {
+            username: username.to_owned(),
+            audience: audience.to_owned(),
+            key,
+        })
     }
 
     pub(super) fn username(&self) -> &str {
@@ -54,9 +54,17 @@ impl Signer {
         login_url: &Origin,
         client_id: &str,
     ) -> Result<TokenAnswer, LoginFailure> {
-        let claims = Claims { iss: client_id, sub: &self.username, aud: &self.audience, exp: now_s() + ASSERTION_S };
-        let assertion = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key)
-            .map_err(|e| LoginFailure::NotUnderstood { detail: format!("the assertion could not be signed: {e}") })?;
+        let claims = Claims {
+            iss: client_id,
+            sub: &self.username,
+            aud: &self.audience,
+            exp: now_s() + ASSERTION_S,
+        };
+        let assertion = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).map_err(|e| {
+            LoginFailure::NotUnderstood {
+                detail: format!("the assertion could not be signed: {e}"),
+            }
+        })?;
         // An assertion is base64url and dots: nothing in it needs escaping.
         let body = Bytes::from(format!("grant_type={GRANT_TYPE}&assertion={assertion}"));
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -81,6 +89,8 @@ impl Signer {
 
 fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, LoginFailure> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|e| {
-        LoginFailure::NotUnderstood { detail: format!("the token answer does not parse at '{}'", e.path()) }
+        LoginFailure::NotUnderstood {
+            detail: format!("the token answer does not parse at '{}'", e.path()),
+        }
     })
 }

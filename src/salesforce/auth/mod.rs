@@ -87,17 +87,17 @@ impl Login {
         Self::new(hosts.check(login_url)?, client_id, org_id, Flow::JwtBearer(signer))
     }
 
-    fn new(
-        login_url: Origin,
-        client_id: &str,
-        org_id: Option<&str>,
-        flow: Flow,
-    ) -> Result<Self, LoginSettingsError> {
+    fn new(login_url: Origin, client_id: &str, org_id: Option<&str>, flow: Flow) -> Result<Self, LoginSettingsError> {
         if client_id.is_empty() {
             return Err(LoginSettingsError::Empty("client_id"));
         }
         let org_id = org_id.map(|text| grant::organisation(text).ok_or(LoginSettingsError::OrgId(text.to_owned())));
-        Ok(Self { login_url, client_id: client_id.to_owned(), org_id: org_id.transpose()?, flow })
+        Ok(Self {
+            login_url,
+            client_id: client_id.to_owned(),
+            org_id: org_id.transpose()?,
+            flow,
+        })
     }
 
     /// Names the app and user that tokens belong to: a stored token of another one is not used.

@@ -57,13 +57,18 @@ impl FieldSet {
 
     /// Whether a child of a field is in the set, by its own bit.
     pub(super) fn has_child(&self, field: usize, child: usize) -> bool {
-        self.nested.iter().any(|(parent, bits)| *parent == field && bits.has(child))
+        self.nested
+            .iter()
+            .any(|(parent, bits)| *parent == field && bits.has(child))
     }
 }
 
 impl Bits {
     fn parse(text: &str) -> Result<Self, NoBitmap> {
-        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).ok_or(NoBitmap)?;
+        let digits = text
+            .strip_prefix("0x")
+            .or_else(|| text.strip_prefix("0X"))
+            .ok_or(NoBitmap)?;
         if digits.len() > DIGITS_MAX {
             return Err(NoBitmap);
         }
@@ -124,7 +129,22 @@ mod tests {
     #[test]
     fn what_is_no_bitmap_is_refused() {
         let long = format!("0x{}", "0".repeat(1_001));
-        for bad in ["", "7", "0y1", "0xG", "0x1 ", "-0x1", "a-0x1", "+1-0x1", "1--0x1", "1-", "123456-0x1", "Name", "0xé", &long] {
+        for bad in [
+            "",
+            "7",
+            "0y1",
+            "0xG",
+            "0x1 ",
+            "-0x1",
+            "a-0x1",
+            "+1-0x1",
+            "1--0x1",
+            "1-",
+            "123456-0x1",
+            "Name",
+            "0xé",
+            &long,
+        ] {
             assert_eq!(FieldSet::parse(&[bad]), Err(NoBitmap), "{bad}");
         }
         assert_eq!(FieldSet::parse(&vec!["0x1"; 1_001]), Err(NoBitmap));

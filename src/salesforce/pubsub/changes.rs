@@ -18,7 +18,11 @@ pub(super) struct FieldValues {
 
 /// Reads the body. `body` has the values after the header, in the schema's order.
 pub(super) fn read(schema: &EventSchema, kind: ChangeKind, marks: &Marks, body: Vec<Value>) -> FieldValues {
-    let mut out = FieldValues { kind, fields: Vec::new(), unread: Vec::new() };
+    let mut out = FieldValues {
+        kind,
+        fields: Vec::new(),
+        unread: Vec::new(),
+    };
     let told = schema.fields.iter().skip(1).zip(body.into_iter().map(plain));
     match kind {
         ChangeKind::Create | ChangeKind::Undelete => told.for_each(|(field, value)| out.take_all(field, value)),
@@ -54,7 +58,9 @@ impl Changed {
     }
 
     fn names_children(&self, field: usize) -> bool {
-        [&self.changed, &self.nulled, &self.diff].iter().any(|set| set.names_children(field))
+        [&self.changed, &self.nulled, &self.diff]
+            .iter()
+            .any(|set| set.names_children(field))
     }
 }
 

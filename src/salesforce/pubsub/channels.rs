@@ -94,7 +94,11 @@ impl ChannelPool {
     /// Open channels to all endpoints.
     pub fn channels(&self) -> usize {
         let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        channels.values().flatten().filter(|slot| slot.strong_count() > 0).count()
+        channels
+            .values()
+            .flatten()
+            .filter(|slot| slot.strong_count() > 0)
+            .count()
     }
 
     pub(super) fn place(&self, endpoint: &Origin) -> Result<Place, ChannelError> {
@@ -109,13 +113,19 @@ impl ChannelPool {
             }
         }
         let channel = self.connect(endpoint)?;
-        let slot = Arc::new(Slot { channel, streams: AtomicUsize::new(1) });
+        let slot = Arc::new(Slot {
+            channel,
+            streams: AtomicUsize::new(1),
+        });
         slots.push(Arc::downgrade(&slot));
         Ok(Place { slot })
     }
 
     fn connect(&self, endpoint: &Origin) -> Result<Channel, ChannelError> {
-        let failed = |source| ChannelError::Transport { endpoint: endpoint.clone(), source };
+        let failed = |source| ChannelError::Transport {
+            endpoint: endpoint.clone(),
+            source,
+        };
         let mut builder = Endpoint::from_shared(endpoint.as_str().to_owned())
             .map_err(failed)?
             .connect_timeout(self.settings.connect_timeout)
@@ -126,7 +136,9 @@ impl ChannelPool {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW);
         if endpoint.is_https() {
-            builder = builder.tls_config(ClientTlsConfig::new().with_enabled_roots()).map_err(failed)?;
+            builder = builder
+                .tls_config(ClientTlsConfig::new().with_enabled_roots())
+                .map_err(failed)?;
         }
         let _inside = self.runtime.enter();
         Ok(builder.connect_lazy())

@@ -31,12 +31,20 @@ pub(super) enum DecodeError {
 
 /// Reads one event.
 pub(super) fn event(schema: &EventSchema, payload: &[u8], replay_id: ReplayId) -> Result<ChangeEvent, DecodeError> {
-    let Value::Record(values) = datum(schema, payload)? else { return Err(DecodeError::Misfit) };
+    let Value::Record(values) = datum(schema, payload)? else {
+        return Err(DecodeError::Misfit);
+    };
     let mut values = values.into_iter();
-    let Some((_, Value::Record(header))) = values.next() else { return Err(DecodeError::Header) };
+    let Some((_, Value::Record(header))) = values.next() else {
+        return Err(DecodeError::Header);
+    };
     let header = Header::of(header).ok_or(DecodeError::Header)?;
 
-    let ids: Option<Vec<_>> = header.record_ids.iter().map(|id| SalesforceId::parse(id).ok()).collect();
+    let ids: Option<Vec<_>> = header
+        .record_ids
+        .iter()
+        .map(|id| SalesforceId::parse(id).ok())
+        .collect();
     // Wildcards (`001*`) and what else is no id: which records changed is not told (change-events.md 3).
     let ids = ids.filter(|ids| !ids.is_empty());
     let kind = match (&ids, kind_of(&header.change_type)) {
@@ -47,8 +55,16 @@ pub(super) fn event(schema: &EventSchema, payload: &[u8], replay_id: ReplayId) -
     let FieldValues { kind, fields, unread } = changes::read(schema, kind, &header.marks, body);
     Ok(ChangeEvent {
         replay_id,
-        sobject: if header.entity.is_empty() { Arc::clone(&schema.sobject) } else { text(&header.entity) },
-        ids: if kind == ChangeKind::Overflow { Vec::new() } else { ids.unwrap_or_default() },
+        sobject: if header.entity.is_empty() {
+            Arc::clone(&schema.sobject)
+        } else {
+            text(&header.entity)
+        },
+        ids: if kind == ChangeKind::Overflow {
+            Vec::new()
+        } else {
+            ids.unwrap_or_default()
+        },
         kind,
         committed: Timestamp(u64::try_from(header.commit_timestamp).unwrap_or(0)),
         commit_number: header.commit_number,
@@ -86,7 +102,10 @@ fn datum(schema: &EventSchema, payload: &[u8]) -> Result<Value, DecodeError> {
     LIMIT.call_once(|| {
         apache_avro::util::max_allocation_bytes(ALLOCATION_BYTES_MAX);
     });
-    let mut bytes = Exact { rest: payload, ran_out: false };
+    let mut bytes = Exact {
+        rest: payload,
+        ran_out: false,
+    };
     let value = GenericDatumReader::builder(&schema.avro)
         .build()
         .and_then(|reader| reader.read_value(&mut bytes))
@@ -168,7 +187,10 @@ impl Header {
 }
 
 fn strings(values: Vec<Value>) -> Option<Vec<String>> {
-    values.into_iter().map(|v| if let Value::String(s) = plain(v) { Some(s) } else { None }).collect()
+    values
+        .into_iter()
+        .map(|v| if let Value::String(s) = plain(v) { Some(s) } else { None })
+        .collect()
 }
 
 /// What a union holds.

@@ -26,7 +26,11 @@ fn read(said: &Said<'_>, body: Vec<(usize, Value)>) -> ChangeEvent {
 }
 
 fn fields(event: &ChangeEvent) -> Vec<(String, SalesforceValue)> {
-    event.fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()
+    event
+        .fields
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.clone()))
+        .collect()
 }
 
 fn field(name: &str, text: &str) -> (String, SalesforceValue) {
@@ -43,7 +47,13 @@ fn unread(event: &ChangeEvent) -> Vec<&str> {
 
 #[test]
 fn the_header_is_read() {
-    let event = read(&Said { changed: &["0x20"], ..Said::default() }, vec![(5, text("a@x"))]);
+    let event = read(
+        &Said {
+            changed: &["0x20"],
+            ..Said::default()
+        },
+        vec![(5, text("a@x"))],
+    );
     assert_eq!(event.replay_id, replay());
     assert_eq!((event.sobject.as_ref(), event.kind), ("Contact", ChangeKind::Update));
     assert_eq!(event.ids.iter().map(ToString::to_string).collect::<Vec<_>>(), [ID]);
@@ -65,7 +75,14 @@ fn an_update_tells_its_changed_fields_only() {
         (8, some(Value::Long(86_400_000))),
         (10, some(Value::Int(-7))),
     ];
-    let event = read(&Said { changed: &["0x07E0"], nulled: &["0x0200"], ..Said::default() }, body);
+    let event = read(
+        &Said {
+            changed: &["0x07E0"],
+            nulled: &["0x0200"],
+            ..Said::default()
+        },
+        body,
+    );
     assert_eq!(
         fields(&event),
         [
@@ -105,19 +122,45 @@ fn parts_of_compounds_have_their_own_bits() {
     assert_eq!(unread(&event), ["Name"]);
 
     // The second address of a schema refers to the first by name: its record may be missing altogether.
-    let event = read(&Said { changed: &["0x00", "4-0x0A"], nulled: &["0x00", "4-0x0A"], ..Said::default() }, vec![]);
+    let event = read(
+        &Said {
+            changed: &["0x00", "4-0x0A"],
+            nulled: &["0x00", "4-0x0A"],
+            ..Said::default()
+        },
+        vec![],
+    );
     assert_eq!(fields(&event), [null("MailingCity"), null("MailingLatitude")]);
 }
 
 #[test]
 fn a_compound_marked_as_a_whole_is_taken_with_care() {
-    let city = some(parts(&ADDRESS, vec![none(), text("Bern"), none(), some(Value::Double(46.9))]));
-    let event = read(&Said { changed: &["0x10"], ..Said::default() }, vec![(4, city)]);
-    let want = [field("MailingCity", "Bern"), ("MailingLatitude".to_owned(), SalesforceValue::Double(46.9))];
+    let city = some(parts(
+        &ADDRESS,
+        vec![none(), text("Bern"), none(), some(Value::Double(46.9))],
+    ));
+    let event = read(
+        &Said {
+            changed: &["0x10"],
+            ..Said::default()
+        },
+        vec![(4, city)],
+    );
+    let want = [
+        field("MailingCity", "Bern"),
+        ("MailingLatitude".to_owned(), SalesforceValue::Double(46.9)),
+    ];
     assert_eq!(fields(&event), want);
     assert_eq!(unread(&event), ["MailingStreet", "MailingPostalCode"]);
 
-    let event = read(&Said { changed: &["0x10"], nulled: &["0x10"], ..Said::default() }, vec![]);
+    let event = read(
+        &Said {
+            changed: &["0x10"],
+            nulled: &["0x10"],
+            ..Said::default()
+        },
+        vec![],
+    );
     let all = ["MailingStreet", "MailingCity", "MailingPostalCode", "MailingLatitude"];
     assert_eq!(fields(&event), all.map(null));
 }
@@ -125,7 +168,14 @@ fn a_compound_marked_as_a_whole_is_taken_with_care() {
 #[test]
 fn what_an_update_does_not_hold_has_to_be_read() {
     let diff = text("--- \n+++ 9f86d081884c7d65\n@@ -1 +1 @@");
-    let event = read(&Said { changed: &["0x0220"], diff: &["0x0200"], ..Said::default() }, vec![(9, diff)]);
+    let event = read(
+        &Said {
+            changed: &["0x0220"],
+            diff: &["0x0200"],
+            ..Said::default()
+        },
+        vec![(9, diff)],
+    );
     assert!(event.fields.is_empty());
     assert_eq!(unread(&event), ["Email", "Description"]);
 }
@@ -134,7 +184,13 @@ fn what_an_update_does_not_hold_has_to_be_read() {
 fn a_create_tells_everything_empty_fields_included() {
     for kind in ["CREATE", "UNDELETE"] {
         let person = some(parts(&PERSON, vec![none(), none(), text("Doe")]));
-        let event = read(&Said { kind, ..Said::default() }, vec![(2, person), (5, text("a@x"))]);
+        let event = read(
+            &Said {
+                kind,
+                ..Said::default()
+            },
+            vec![(2, person), (5, text("a@x"))],
+        );
         let want = [
             null("AccountId"),
             null("Salutation"),
@@ -163,19 +219,45 @@ fn a_create_tells_everything_empty_fields_included() {
 #[test]
 fn a_name_is_a_text_for_businesses_and_a_record_for_persons() {
     let schema = EventSchema::parse(&account_schema()).unwrap();
-    let read = |said: &Said<'_>, value: Value| event(&schema, &encode(&schema, said, vec![(1, value)]), replay()).unwrap();
+    let read =
+        |said: &Said<'_>, value: Value| event(&schema, &encode(&schema, said, vec![(1, value)]), replay()).unwrap();
     let ids: &[&str] = &["001000000000001AAA"];
 
-    let business = read(&Said { ids, changed: &["0x02"], ..Said::default() }, text("Acme"));
-    assert_eq!((business.sobject.as_ref(), fields(&business)), ("Account", vec![field("Name", "Acme")]));
+    let business = read(
+        &Said {
+            ids,
+            changed: &["0x02"],
+            ..Said::default()
+        },
+        text("Acme"),
+    );
+    assert_eq!(
+        (business.sobject.as_ref(), fields(&business)),
+        ("Account", vec![field("Name", "Acme")])
+    );
     assert!(business.unread.is_empty());
 
     let person = Value::Union(2, Box::new(parts(&PERSON, vec![none(), text("Jane"), text("Doe")])));
-    let person = read(&Said { ids, changed: &["0x00", "1-0x06"], ..Said::default() }, person);
+    let person = read(
+        &Said {
+            ids,
+            changed: &["0x00", "1-0x06"],
+            ..Said::default()
+        },
+        person,
+    );
     assert_eq!(fields(&person), [field("FirstName", "Jane"), field("LastName", "Doe")]);
     assert_eq!(unread(&person), ["Name"]);
 
-    let cleared = read(&Said { ids, changed: &["0x02"], nulled: &["0x02"], ..Said::default() }, none());
+    let cleared = read(
+        &Said {
+            ids,
+            changed: &["0x02"],
+            nulled: &["0x02"],
+            ..Said::default()
+        },
+        none(),
+    );
     assert_eq!(fields(&cleared), [null("Name")]);
 }
 
@@ -190,19 +272,54 @@ fn kinds_are_told_apart() {
         ("GAP_OVERFLOW", ChangeKind::Overflow),
         ("SNAPSHOT", ChangeKind::Gap),
     ] {
-        let event = read(&Said { kind, ..Said::default() }, vec![]);
-        assert_eq!((event.kind, event.fields.len(), event.unread.len()), (want, 0, 0), "{kind}");
+        let event = read(
+            &Said {
+                kind,
+                ..Said::default()
+            },
+            vec![],
+        );
+        assert_eq!(
+            (event.kind, event.fields.len(), event.unread.len()),
+            (want, 0, 0),
+            "{kind}"
+        );
         assert_eq!(event.ids.is_empty(), want == ChangeKind::Overflow, "{kind}");
     }
 }
 
 #[test]
 fn records_that_are_not_named_are_all_records() {
-    for ids in [&["003*"][..], &[], &["00300000000000*"], &[ID, "junk"], &["003000000000001AAB"], &[""]] {
-        let event = read(&Said { ids, changed: &["0x20"], ..Said::default() }, vec![(5, text("a@x"))]);
-        assert_eq!((event.kind, event.ids.len(), event.fields.len()), (ChangeKind::Overflow, 0, 0), "{ids:?}");
+    for ids in [
+        &["003*"][..],
+        &[],
+        &["00300000000000*"],
+        &[ID, "junk"],
+        &["003000000000001AAB"],
+        &[""],
+    ] {
+        let event = read(
+            &Said {
+                ids,
+                changed: &["0x20"],
+                ..Said::default()
+            },
+            vec![(5, text("a@x"))],
+        );
+        assert_eq!(
+            (event.kind, event.ids.len(), event.fields.len()),
+            (ChangeKind::Overflow, 0, 0),
+            "{ids:?}"
+        );
     }
-    let merged = read(&Said { ids: &[ID, "003000000000002AAA"], changed: &["0x20"], ..Said::default() }, vec![]);
+    let merged = read(
+        &Said {
+            ids: &[ID, "003000000000002AAA"],
+            changed: &["0x20"],
+            ..Said::default()
+        },
+        vec![],
+    );
     assert_eq!((merged.kind, merged.ids.len()), (ChangeKind::Update, 2));
 }
 
@@ -216,22 +333,47 @@ fn an_update_whose_marks_say_nothing_is_a_gap() {
         (&["0x20"], &[], &["0xZZ"]),
     ];
     for (changed, nulled, diff) in marks {
-        let event = read(&Said { changed, nulled, diff, ..Said::default() }, vec![(5, text("a@x"))]);
-        assert_eq!((event.kind, event.ids.len(), event.fields.len()), (ChangeKind::Gap, 1, 0), "{changed:?}");
+        let event = read(
+            &Said {
+                changed,
+                nulled,
+                diff,
+                ..Said::default()
+            },
+            vec![(5, text("a@x"))],
+        );
+        assert_eq!(
+            (event.kind, event.ids.len(), event.fields.len()),
+            (ChangeKind::Gap, 1, 0),
+            "{changed:?}"
+        );
     }
     // Bits beyond the schema are no fields.
-    let event = read(&Said { changed: &["0xFFFFFFFF00000020", "99-0xFF"], ..Said::default() }, vec![(5, text("a@x"))]);
+    let event = read(
+        &Said {
+            changed: &["0xFFFFFFFF00000020", "99-0xFF"],
+            ..Said::default()
+        },
+        vec![(5, text("a@x"))],
+    );
     assert_eq!(fields(&event), [field("Email", "a@x")]);
 }
 
 #[test]
 fn a_truncated_event_is_no_event_with_cleared_fields() {
     let schema = &*CONTACT;
-    let said = Said { kind: "CREATE", ..Said::default() };
+    let said = Said {
+        kind: "CREATE",
+        ..Said::default()
+    };
     let whole = encode(schema, &said, vec![(5, text("a@x")), (9, text("long"))]);
     assert!(event(schema, &whole, replay()).is_ok());
     for length in 0..whole.len() {
-        assert!(event(schema, &whole[..length], replay()).is_err(), "{length} of {} bytes", whole.len());
+        assert!(
+            event(schema, &whole[..length], replay()).is_err(),
+            "{length} of {} bytes",
+            whole.len()
+        );
     }
     let mut longer = whole;
     longer.push(0);
@@ -252,13 +394,19 @@ fn schemas_that_could_run_away_are_not_used() {
         (r#"{"type":"map","values":"string"}"#, false),
         (r#"{"type":"fixed","name":"F","size":1000000000}"#, false),
         (r#"["null","com.sforce.eventbus.ContactChangeEvent"]"#, false),
-        (r#"{"type":"record","name":"Loop","fields":[{"name":"l","type":"Loop"}]}"#, false),
+        (
+            r#"{"type":"record","name":"Loop","fields":[{"name":"l","type":"Loop"}]}"#,
+            false,
+        ),
         (r#""Unknown""#, false),
     ] {
         assert_eq!(EventSchema::parse(&with(kind)).is_ok(), fits, "{kind}");
     }
     assert_eq!(EventSchema::parse("{").unwrap_err(), SchemaError::NoSchema);
-    assert_eq!(EventSchema::parse(r#""string""#).unwrap_err(), SchemaError::NoChangeEvent);
+    assert_eq!(
+        EventSchema::parse(r#""string""#).unwrap_err(),
+        SchemaError::NoChangeEvent
+    );
     let bare = r#"{"type":"record","name":"X","fields":[{"name":"a","type":"string"}]}"#;
     assert_eq!(EventSchema::parse(bare).unwrap_err(), SchemaError::NoChangeEvent);
 }
@@ -266,9 +414,14 @@ fn schemas_that_could_run_away_are_not_used() {
 #[test]
 fn equal_schemas_are_parsed_once_and_bad_ones_tell_their_object() {
     let shared = SharedSchemas::default();
-    let (one, two) = (shared.parse(&contact_schema()).unwrap(), shared.parse(&contact_schema()).unwrap());
+    let (one, two) = (
+        shared.parse(&contact_schema()).unwrap(),
+        shared.parse(&contact_schema()).unwrap(),
+    );
     assert!(std::sync::Arc::ptr_eq(&one, &two));
-    let bad = shared.parse(r#"{"name":"Invoice__ChangeEvent","type":"record","fields":7}"#).unwrap();
+    let bad = shared
+        .parse(r#"{"name":"Invoice__ChangeEvent","type":"record","fields":7}"#)
+        .unwrap();
     assert!(matches!(bad.as_ref(), Known::Bad { sobject, .. } if sobject.as_ref() == "Invoice__c"));
     assert!(shared.parse("no schema").is_none());
     assert!(shared.parse(r#"{"name":"Evil Name"}"#).is_none());

@@ -25,7 +25,11 @@ pub(super) enum Ending {
 
 /// Reads a status. Codes decide; statuses and words only where no code came.
 pub(super) fn of(status: &Status) -> Ending {
-    let code = status.metadata().get("error-code").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let code = status
+        .metadata()
+        .get("error-code")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let code = code.trim();
     match code.strip_prefix(PREFIX).unwrap_or(code) {
         "service.auth.error" | "service.auth.refresh.invalid" => Ending::Unauthorised,
@@ -55,13 +59,18 @@ pub(super) fn error(topic: &Arc<str>, status: &Status) -> ChangesError {
 /// The port's error for a session that could not be had.
 pub(super) fn no_session(topic: &Arc<str>, fault: &CallFault) -> ChangesError {
     match fault.class {
-        Class::Reauthorise => ChangesError::Unauthorised { topic: Arc::clone(topic) },
+        Class::Reauthorise => ChangesError::Unauthorised {
+            topic: Arc::clone(topic),
+        },
         _ => broken(topic, format!("no session: {} {}", fault.code, cut(&fault.detail))),
     }
 }
 
 pub(super) fn broken(topic: &Arc<str>, detail: impl Into<String>) -> ChangesError {
-    ChangesError::Broken { topic: Arc::clone(topic), detail: detail.into() }
+    ChangesError::Broken {
+        topic: Arc::clone(topic),
+        detail: detail.into(),
+    }
 }
 
 #[cfg(test)]
@@ -71,17 +80,62 @@ mod tests {
     #[test]
     fn error_codes_decide_and_statuses_only_without_them() {
         let table = [
-            (Code::Unauthenticated, "sfdc.platform.eventbus.grpc.service.auth.error", "", Ending::Unauthorised),
-            (Code::Internal, "sfdc.platform.eventbus.grpc.service.auth.refresh.invalid", "", Ending::Unauthorised),
+            (
+                Code::Unauthenticated,
+                "sfdc.platform.eventbus.grpc.service.auth.error",
+                "",
+                Ending::Unauthorised,
+            ),
+            (
+                Code::Internal,
+                "sfdc.platform.eventbus.grpc.service.auth.refresh.invalid",
+                "",
+                Ending::Unauthorised,
+            ),
             (Code::Unauthenticated, "", "", Ending::Unauthorised),
-            (Code::InvalidArgument, "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.corrupted", "", Ending::CursorLost),
-            (Code::InvalidArgument, "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.validation.failed", "", Ending::CursorLost),
-            (Code::InvalidArgument, "", "The Replay ID validation failed. Ensure that the Replay ID is valid. rpcId: x", Ending::CursorLost),
+            (
+                Code::InvalidArgument,
+                "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.corrupted",
+                "",
+                Ending::CursorLost,
+            ),
+            (
+                Code::InvalidArgument,
+                "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.validation.failed",
+                "",
+                Ending::CursorLost,
+            ),
+            (
+                Code::InvalidArgument,
+                "",
+                "The Replay ID validation failed. Ensure that the Replay ID is valid. rpcId: x",
+                Ending::CursorLost,
+            ),
             (Code::InvalidArgument, "", "The topic name is invalid", Ending::Broken),
-            (Code::InvalidArgument, "sfdc.platform.eventbus.grpc.subscription.fetch.requested.events.invalid", "replay id", Ending::Broken),
-            (Code::ResourceExhausted, "sfdc.platform.eventbus.grpc.subscription.limit.exceeded", "", Ending::DeliveryLimit),
-            (Code::ResourceExhausted, "sfdc.platform.eventbus.grpc.concurrent.client.limit.exceeded", "", Ending::Broken),
-            (Code::Internal, "sfdc.platform.eventbus.grpc.service.unavailable", "The service is unavailable.", Ending::Broken),
+            (
+                Code::InvalidArgument,
+                "sfdc.platform.eventbus.grpc.subscription.fetch.requested.events.invalid",
+                "replay id",
+                Ending::Broken,
+            ),
+            (
+                Code::ResourceExhausted,
+                "sfdc.platform.eventbus.grpc.subscription.limit.exceeded",
+                "",
+                Ending::DeliveryLimit,
+            ),
+            (
+                Code::ResourceExhausted,
+                "sfdc.platform.eventbus.grpc.concurrent.client.limit.exceeded",
+                "",
+                Ending::Broken,
+            ),
+            (
+                Code::Internal,
+                "sfdc.platform.eventbus.grpc.service.unavailable",
+                "The service is unavailable.",
+                Ending::Broken,
+            ),
             (Code::Unavailable, "", "RST_STREAM closed stream", Ending::Broken),
         ];
         for (code, trailer, message, want) in table {

@@ -10,8 +10,16 @@ pub(super) const ID: &str = "003000000000001AAA";
 
 fn header() -> Json {
     let kinds = [
-        "CREATE", "UPDATE", "DELETE", "UNDELETE", "GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE",
-        "GAP_OVERFLOW", "SNAPSHOT",
+        "CREATE",
+        "UPDATE",
+        "DELETE",
+        "UNDELETE",
+        "GAP_CREATE",
+        "GAP_UPDATE",
+        "GAP_DELETE",
+        "GAP_UNDELETE",
+        "GAP_OVERFLOW",
+        "SNAPSHOT",
     ];
     let strings = json!({"type": "array", "items": "string"});
     json!({"type": "record", "name": "ChangeEventHeader", "fields": [
@@ -39,7 +47,10 @@ fn record(name: &str, parts: &[(&str, &str)]) -> Json {
 }
 
 fn event(name: &str, mut fields: Vec<Json>) -> String {
-    fields.insert(0, json!({"name": "ChangeEventHeader", "type": header(), "doc": "Data:ComplexValueType"}));
+    fields.insert(
+        0,
+        json!({"name": "ChangeEventHeader", "type": header(), "doc": "Data:ComplexValueType"}),
+    );
     json!({"name": name, "namespace": "com.sforce.eventbus", "type": "record", "fields": fields,
            "uuid": "KxC1P8xW4-iTJxZQ6PlZpw"})
     .to_string()
@@ -48,10 +59,22 @@ fn event(name: &str, mut fields: Vec<Json>) -> String {
 /// Positions: 1 AccountId, 2 Name (record), 3 OtherAddress, 4 MailingAddress (by name), 5 Email, 6 Score__c, 7 Active__c,
 /// 8 Birthdate, 9 Description, 10 Count__c.
 pub(super) fn contact_schema() -> String {
-    let person = record("PersonName", &[("Salutation", "string"), ("FirstName", "string"), ("LastName", "string")]);
+    let person = record(
+        "PersonName",
+        &[
+            ("Salutation", "string"),
+            ("FirstName", "string"),
+            ("LastName", "string"),
+        ],
+    );
     let address = record(
         "Address",
-        &[("Street", "string"), ("City", "string"), ("PostalCode", "string"), ("Latitude", "double")],
+        &[
+            ("Street", "string"),
+            ("City", "string"),
+            ("PostalCode", "string"),
+            ("Latitude", "double"),
+        ],
     );
     event(
         "ContactChangeEvent",
@@ -72,10 +95,20 @@ pub(super) fn contact_schema() -> String {
 
 /// Position 1 is Name: a text for businesses, a record for persons.
 pub(super) fn account_schema() -> String {
-    let person = record("Switchable_PersonName", &[("Salutation", "string"), ("FirstName", "string"), ("LastName", "string")]);
+    let person = record(
+        "Switchable_PersonName",
+        &[
+            ("Salutation", "string"),
+            ("FirstName", "string"),
+            ("LastName", "string"),
+        ],
+    );
     event(
         "AccountChangeEvent",
-        vec![json!({"name": "Name", "type": ["null", "string", person], "default": null}), nullable("Phone", "string")],
+        vec![
+            json!({"name": "Name", "type": ["null", "string", person], "default": null}),
+            nullable("Phone", "string"),
+        ],
     )
 }
 
@@ -109,21 +142,44 @@ pub(super) struct Said<'a> {
 
 impl Default for Said<'_> {
     fn default() -> Self {
-        Self { kind: "UPDATE", ids: &[ID], changed: &[], nulled: &[], diff: &[] }
+        Self {
+            kind: "UPDATE",
+            ids: &[ID],
+            changed: &[],
+            nulled: &[],
+            diff: &[],
+        }
     }
 }
 
 /// An event's bytes. `body` holds the fields after the header that are not null, by position.
 pub(super) fn encode(schema: &EventSchema, said: &Said<'_>, body: Vec<(usize, Value)>) -> Vec<u8> {
     let strings = |all: &[&str]| Value::Array(all.iter().map(|s| Value::String((*s).to_owned())).collect());
-    let kinds = ["CREATE", "UPDATE", "DELETE", "UNDELETE", "GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE", "GAP_OVERFLOW", "SNAPSHOT"];
+    let kinds = [
+        "CREATE",
+        "UPDATE",
+        "DELETE",
+        "UNDELETE",
+        "GAP_CREATE",
+        "GAP_UPDATE",
+        "GAP_DELETE",
+        "GAP_UNDELETE",
+        "GAP_OVERFLOW",
+        "SNAPSHOT",
+    ];
     let kind = u32::try_from(kinds.iter().position(|k| *k == said.kind).unwrap()).unwrap();
     let header = vec![
         ("entityName".to_owned(), Value::String(schema.sobject.to_string())),
         ("recordIds".to_owned(), strings(said.ids)),
         ("changeType".to_owned(), Value::Enum(kind, said.kind.to_owned())),
-        ("changeOrigin".to_owned(), Value::String("com/salesforce/api/rest/67.0;client=tandem".to_owned())),
-        ("transactionKey".to_owned(), Value::String("00065380-d1a9-a64a-9341-14f6f12f674c".to_owned())),
+        (
+            "changeOrigin".to_owned(),
+            Value::String("com/salesforce/api/rest/67.0;client=tandem".to_owned()),
+        ),
+        (
+            "transactionKey".to_owned(),
+            Value::String("00065380-d1a9-a64a-9341-14f6f12f674c".to_owned()),
+        ),
         ("sequenceNumber".to_owned(), Value::Int(3)),
         ("commitTimestamp".to_owned(), Value::Long(1_714_170_102_000)),
         ("commitNumber".to_owned(), Value::Long(1_100_823_480_049)),

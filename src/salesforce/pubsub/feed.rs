@@ -33,7 +33,12 @@ impl TenantFeed {
         hosts: &AllowedHosts,
         pubsub_url: &str,
     ) -> Result<Self, HostRefused> {
-        Ok(Self { pool, keeper, endpoint: hosts.check_pubsub(pubsub_url)?, schemas: Arc::default() })
+        Ok(Self {
+            pool,
+            keeper,
+            endpoint: hosts.check_pubsub(pubsub_url)?,
+            schemas: Arc::default(),
+        })
     }
 }
 
@@ -56,7 +61,12 @@ impl ChangeFeed for TenantFeed {
         let runtime = self.pool.runtime.clone();
         async move {
             let task = runtime.spawn(pump.run()).abort_handle();
-            Ok(Box::new(Subscription { topic, receiver, shared, task }) as Box<dyn ChangeStream>)
+            Ok(Box::new(Subscription {
+                topic,
+                receiver,
+                shared,
+                task,
+            }) as Box<dyn ChangeStream>)
         }
         .boxed()
     }

@@ -13,7 +13,6 @@ mod schema;
 mod schemas;
 mod wire;
 
-
 #[cfg(test)]
 mod decode_tests;
 #[cfg(test)]

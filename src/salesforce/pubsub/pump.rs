@@ -126,7 +126,12 @@ impl Pump {
         };
         let mut open = match open {
             Ok(Ok(open)) => open,
-            Ok(Err(status)) => return End::Status { status: Box::new(status), heard: false },
+            Ok(Err(status)) => {
+                return End::Status {
+                    status: Box::new(status),
+                    heard: false,
+                };
+            }
             Err(_) => return self.silent(),
         };
         loop {
@@ -151,7 +156,10 @@ impl Pump {
 
     fn silent(&self) -> End {
         let silence = self.pool.settings.silent_after;
-        End::Given(ending::broken(&self.topic, format!("nothing came for {silence:?}, not even a keep-alive")))
+        End::Given(ending::broken(
+            &self.topic,
+            format!("nothing came for {silence:?}, not even a keep-alive"),
+        ))
     }
 
     async fn open(&self, place: &Place, session: Arc<Held>) -> Result<Open, Status> {
@@ -170,17 +178,30 @@ impl Pump {
             auth_refresh: String::new(),
         };
         // The channel was made a line above and is empty.
-        requests.try_send(first).map_err(|_| Status::internal("the first request did not fit"))?;
+        requests
+            .try_send(first)
+            .map_err(|_| Status::internal("the first request did not fit"))?;
         let mut client = PubSubClient::new(place.channel());
         let request = with_session(Request::new(ReceiverStream::new(outbound)), &session)?;
         let inbound = client.subscribe(request).await?.into_inner();
-        Ok(Open { inbound, requests, client, session, outstanding, idle_since: Instant::now(), heard: false })
+        Ok(Open {
+            inbound,
+            requests,
+            client,
+            session,
+            outstanding,
+            idle_since: Instant::now(),
+            heard: false,
+        })
     }
 
     /// Asks for more events: as many as there is room for, at most `at_most`, and none while enough are outstanding.
     fn ask(&self, open: &mut Open, at_most: usize) -> Result<(), ChangesError> {
         let taken = self.shared.events.load(Ordering::Relaxed) + open.outstanding;
-        let more = OUTSTANDING_MAX.saturating_sub(open.outstanding).min(EVENTS_MAX.saturating_sub(taken)).min(at_most);
+        let more = OUTSTANDING_MAX
+            .saturating_sub(open.outstanding)
+            .min(EVENTS_MAX.saturating_sub(taken))
+            .min(at_most);
         if open.outstanding >= OUTSTANDING_LOW || more == 0 {
             if open.outstanding == 0 {
                 // The consumer is far behind. Should the server close the stream, it is opened again from the cursor.
@@ -188,7 +209,10 @@ impl Pump {
             }
             return Ok(());
         }
-        let request = FetchRequest { num_requested: number(more), ..FetchRequest::default() };
+        let request = FetchRequest {
+            num_requested: number(more),
+            ..FetchRequest::default()
+        };
         match open.requests.try_send(request) {
             Ok(()) => {
                 if open.outstanding == 0 {
@@ -213,17 +237,27 @@ impl Pump {
         open.idle_since = Instant::now();
         if response.events.is_empty() {
             // What is owed by the server's own count.
-            open.outstanding = usize::try_from(response.pending_num_requested).unwrap_or(0).min(OUTSTANDING_MAX);
+            open.outstanding = usize::try_from(response.pending_num_requested)
+                .unwrap_or(0)
+                .min(OUTSTANDING_MAX);
             let latest = ReplayId(response.latest_replay_id);
             if REPLAY_ID_BYTES.contains(&latest.0.len()) {
                 // Without room for it, a later one will do.
-                self.batches.try_send(Ok(EventBatch { events: Vec::new(), latest })).unwrap_or_default();
+                self.batches
+                    .try_send(Ok(EventBatch {
+                        events: Vec::new(),
+                        latest,
+                    }))
+                    .unwrap_or_default();
             }
             return Ok(());
         }
         let count = response.events.len();
         if count > EVENTS_MAX + OUTSTANDING_MAX {
-            return Err(ending::broken(&self.topic, format!("{count} events came at once, many more than asked for")));
+            return Err(ending::broken(
+                &self.topic,
+                format!("{count} events came at once, many more than asked for"),
+            ));
         }
         open.outstanding = open.outstanding.saturating_sub(count);
         let batch = self.batch(open, response.events).await?;
@@ -247,8 +281,14 @@ impl Pump {
             decoded.push(self.decode(&schema, &produced.payload, replay_id));
         }
         match latest {
-            Some(latest) => Ok(EventBatch { events: decoded, latest }),
-            None => Err(ending::broken(&self.topic, "a response without events was taken for one with events")),
+            Some(latest) => Ok(EventBatch {
+                events: decoded,
+                latest,
+            }),
+            None => Err(ending::broken(
+                &self.topic,
+                "a response without events was taken for one with events",
+            )),
         }
     }
 
@@ -271,8 +311,13 @@ impl Pump {
         if let Some(known) = self.schemas.get(id) {
             return Ok(known);
         }
-        let request = with_session(Request::new(SchemaRequest { schema_id: id.to_owned() }), &open.session)
-            .map_err(|status| ending::error(&self.topic, &status))?;
+        let request = with_session(
+            Request::new(SchemaRequest {
+                schema_id: id.to_owned(),
+            }),
+            &open.session,
+        )
+        .map_err(|status| ending::error(&self.topic, &status))?;
         let answer = timeout(self.pool.settings.schema_timeout, open.client.get_schema(request)).await;
         let text = match answer {
             Ok(Ok(answer)) => answer.into_inner().schema_json,
@@ -298,7 +343,9 @@ impl Pump {
 
 /// Stands for an event that cannot be read: something of this object changed, within what is retained.
 fn unreadable(sobject: Arc<str>, replay_id: ReplayId) -> ChangeEvent {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0));
     ChangeEvent {
         replay_id,
         sobject,
@@ -329,7 +376,11 @@ fn with_session<T>(mut request: Request<T>, session: &Held) -> Result<Request<T>
 }
 
 fn words(status: &Status) -> String {
-    format!("{:?}: {}", status.code(), crate::salesforce::fault::cut(status.message()))
+    format!(
+        "{:?}: {}",
+        status.code(),
+        crate::salesforce::fault::cut(status.message())
+    )
 }
 
 fn number(count: usize) -> i32 {

@@ -49,14 +49,20 @@ impl EventSchema {
             return Err(SchemaError::NoSchema);
         }
         let avro = Schema::parse_str(text).map_err(|_| SchemaError::NoSchema)?;
-        let Schema::Record(event) = &avro else { return Err(SchemaError::NoChangeEvent) };
+        let Schema::Record(event) = &avro else {
+            return Err(SchemaError::NoChangeEvent);
+        };
         if event.fields.first().is_none_or(|f| f.name != "ChangeEventHeader") {
             return Err(SchemaError::NoChangeEvent);
         }
         let named = named_records(event);
         check(&avro, &named, DEPTH_MAX)?;
         let sobject = sobject_of(event.name.name());
-        let fields = event.fields.iter().map(|f| Field::of(&f.name, &f.schema, &named)).collect();
+        let fields = event
+            .fields
+            .iter()
+            .map(|f| Field::of(&f.name, &f.schema, &named))
+            .collect();
         Ok(Self { sobject, fields, avro })
     }
 
@@ -69,13 +75,20 @@ impl EventSchema {
         }
         let named: Named<'_> = serde_json::from_str(text).ok()?;
         let name = sobject_of(&named.name);
-        name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_').then_some(name).filter(|n| !n.is_empty())
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            .then_some(name)
+            .filter(|n| !n.is_empty())
     }
 }
 
 impl Field {
     fn of(name: &str, schema: &Schema, named: &[&RecordSchema]) -> Self {
-        let mut field = Self { name: name.into(), plain: false, parts: Vec::new() };
+        let mut field = Self {
+            name: name.into(),
+            plain: false,
+            parts: Vec::new(),
+        };
         let branches = match schema {
             Schema::Union(union) => union.variants(),
             other => std::slice::from_ref(other),
@@ -84,7 +97,9 @@ impl Field {
             match record(branch, named) {
                 Some(compound) => {
                     let parts = compound.fields.iter();
-                    field.parts = parts.map(|p| flatten::part(name, compound.name.name(), &p.name)).collect();
+                    field.parts = parts
+                        .map(|p| flatten::part(name, compound.name.name(), &p.name))
+                        .collect();
                 }
                 None => field.plain |= !matches!(branch, Schema::Null),
             }
@@ -108,7 +123,9 @@ fn named_records(event: &RecordSchema) -> Vec<&RecordSchema> {
         Schema::Union(union) => union.variants(),
         other => std::slice::from_ref(other),
     });
-    branches.filter_map(|s| if let Schema::Record(r) = s { Some(r) } else { None }).collect()
+    branches
+        .filter_map(|s| if let Schema::Record(r) = s { Some(r) } else { None })
+        .collect()
 }
 
 fn record<'a>(schema: &'a Schema, named: &[&'a RecordSchema]) -> Option<&'a RecordSchema> {
@@ -122,7 +139,9 @@ fn record<'a>(schema: &'a Schema, named: &[&'a RecordSchema]) -> Option<&'a Reco
 /// Lets through only what change events are made of, so that decoding cannot run away: no maps, no fixed sizes, arrays
 /// of strings only, no records without end.
 fn check(schema: &Schema, named: &[&RecordSchema], depth: usize) -> Result<(), SchemaError> {
-    let Some(depth) = depth.checked_sub(1) else { return Err(SchemaError::Foreign("deep nesting")) };
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(SchemaError::Foreign("deep nesting"));
+    };
     match schema {
         Schema::Null
         | Schema::Boolean
@@ -136,18 +155,26 @@ fn check(schema: &Schema, named: &[&RecordSchema], depth: usize) -> Result<(), S
         | Schema::TimestampMillis
         | Schema::Enum(_) => Ok(()),
         Schema::Array(array) if matches!(*array.items, Schema::String) => Ok(()),
-        Schema::Union(union) => union.variants().iter().try_for_each(|branch| check_branch(branch, named, depth)),
+        Schema::Union(union) => union
+            .variants()
+            .iter()
+            .try_for_each(|branch| check_branch(branch, named, depth)),
         other => check_branch(other, named, depth),
     }
 }
 
 fn check_branch(schema: &Schema, named: &[&RecordSchema], depth: usize) -> Result<(), SchemaError> {
     match record(schema, named) {
-        Some(record) => record.fields.iter().try_for_each(|field| check(&field.schema, named, depth)),
+        Some(record) => record
+            .fields
+            .iter()
+            .try_for_each(|field| check(&field.schema, named, depth)),
         None if matches!(schema, Schema::Union(_) | Schema::Map(_) | Schema::Fixed(_)) => {
             Err(SchemaError::Foreign("a map, a fixed size or a union in a union"))
         }
-        None if matches!(schema, Schema::Ref { .. } | Schema::Record(_)) => Err(SchemaError::Foreign("an unknown name")),
+        None if matches!(schema, Schema::Ref { .. } | Schema::Record(_)) => {
+            Err(SchemaError::Foreign("an unknown name"))
+        }
         None if matches!(
             schema,
             Schema::Null

@@ -36,7 +36,10 @@ impl SharedSchemas {
         }
         let known = Arc::new(match EventSchema::parse(text) {
             Ok(schema) => Known::Good(schema),
-            Err(why) => Known::Bad { sobject: EventSchema::sobject_in(text)?, why: why.to_string() },
+            Err(why) => Known::Bad {
+                sobject: EventSchema::sobject_in(text)?,
+                why: why.to_string(),
+            },
         });
         if shared.len() >= SWEEP_AT {
             shared.retain(|_, weak| weak.strong_count() > 0);
@@ -54,7 +57,11 @@ pub(super) struct OrgSchemas {
 
 impl OrgSchemas {
     pub(super) fn get(&self, id: &str) -> Option<Arc<Known>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.by_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
     }
 
     pub(super) fn put(&self, id: &str, known: &Arc<Known>) {
