@@ -25,6 +25,15 @@ pub(super) fn short(name: &str) -> Arc<str> {
     }
 }
 
+/// A producer's unknown name as one of `Rejection::fields`, which may be logged: only if it looks like a name. Anything
+/// else may be a value at the wrong place, and is told in the message alone.
+fn loggable(name: &str) -> Option<Arc<str>> {
+    let looks_like_a_name = name.len() <= SHOWN_CHARS_MAX
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    looks_like_a_name.then(|| name.into())
+}
+
 impl Refusal {
     fn new(
         code: &'static str,
@@ -54,7 +63,7 @@ impl Refusal {
         let message = format!("The entry holds '{name}', which means nothing here.");
         Self::new(
             "unknown_name",
-            [name],
+            loggable(&name),
             message,
             "Correct its spelling, or put the field into 'data'.",
         )
@@ -63,7 +72,7 @@ impl Refusal {
     pub(super) fn duplicate_name(name: &[u8]) -> Self {
         let name = short(&String::from_utf8_lossy(name));
         let message = format!("The entry holds '{name}' more than once.");
-        Self::new("duplicate_name", [name], message, "Give each name once.")
+        Self::new("duplicate_name", loggable(&name), message, "Give each name once.")
     }
 
     pub(super) fn missing_name(name: Name) -> Self {
@@ -165,6 +174,7 @@ impl Refusal {
 
     pub(super) fn unknown_field(fields: Vec<Arc<str>>) -> Self {
         let message = format!("Not mapped: {}.", fields.join(", "));
+        let fields: Vec<_> = fields.iter().filter_map(|name| loggable(name)).collect();
         Self::new(
             "unknown_field",
             fields,
