@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value};
 
-/// A row's fields as the REST API would return them (API names, JSON values), without `attributes`.
+/// A row's fields as the REST API would return them (API names, JSON values), without `attributes`. A field that is null
+/// before and after the transaction is left out; one that became null is there as null.
 pub type Fields = Map<String, Value>;
 
 /// One committed transaction of one org.

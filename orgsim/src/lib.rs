@@ -1,8 +1,25 @@
-//! A Salesforce org in a process, for tests (not affiliated with Salesforce).
+//! A Salesforce org in a process, for tests: REST data API, OAuth, and the change events of what was committed.
+//!
+//! [`Simulator::start`] opens the ports; [`org::Org`] is the org itself, without any I/O. Not affiliated with Salesforce.
 
 pub mod bus;
 pub mod commit;
 pub mod directory;
+pub mod org;
+pub mod schema;
+
+mod admin;
+mod clock;
+mod cursors;
+mod faults;
+mod http;
+mod sessions;
+mod simulator;
+mod soql;
+mod usage;
+mod world;
+
+pub use simulator::{Options, Simulator, StartError};
 
 /// The Pub/Sub API's messages, client and server, generated from `proto/pubsub_api.proto`.
 pub mod wire {

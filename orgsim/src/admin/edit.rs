@@ -1,0 +1,92 @@
+//! Edits as a person makes them in the UI: one transaction, no origin, no API call counted.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{Refusal, bad, find};
+use crate::org::{Json, Org, RecordRef, RowError, Transaction, code};
+use crate::world::World;
+
+/// `POST /orgs/{org}/edit`.
+pub(super) async fn edit(
+    State(world): State<Arc<World>>,
+    Path(org): Path<String>,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let handle = find(&world, &org)?;
+    let body: Json<'_> = serde_json::from_slice(&body).map_err(|e| bad(format!("the body is no JSON: {e}")))?;
+    let text = |name: &str| body.get(name).and_then(Json::as_text);
+    let user = match text("as").unwrap_or("human") {
+        "human" => &handle.identity.human,
+        "integration" => &handle.identity.integration,
+        other => return Err(bad(format!("as must be human or integration, not {other}"))),
+    };
+    let fields = body.get("fields").map(Json::members).unwrap_or_default();
+    let caller = handle.person(user);
+    let mut org = handle.org();
+    let entity = text("entity").unwrap_or_default();
+    let place = org
+        .schema
+        .place(entity)
+        .ok_or_else(|| bad(format!("there is no object {entity}")))?;
+    let op = text("op").unwrap_or_default();
+    let target = if op == "create" {
+        None
+    } else {
+        Some(target(&org, place, text("id"), text("key"), op == "undelete"))
+    };
+    let now = world.clock.now();
+    let mut tx = Transaction::begin(&mut org, &caller, now);
+    let done = match (op, target) {
+        ("create", _) => tx.create(place, fields),
+        ("update", Some(target)) => target.and_then(|r| tx.update(r, fields).map(|()| r)),
+        ("delete", Some(target)) => target.and_then(|r| tx.delete(r).map(|()| r)),
+        ("undelete", Some(target)) => target.and_then(|r| tx.undelete(r).map(|()| r)),
+        _ => return Err(bad("op must be create, update, delete or undelete")),
+    };
+    match done {
+        Ok(record) => {
+            tx.commit();
+            let id = org.row(record).map(|r| r.id().to_owned());
+            Ok(axum::Json(json!({"id": id, "success": true, "errors": []})).into_response())
+        }
+        Err(error) => Ok(refused(&error)),
+    }
+}
+
+fn refused(error: &RowError) -> Response {
+    let fields: Vec<&str> = error.fields.iter().map(AsRef::as_ref).collect();
+    let status = match error.code {
+        code::NOT_FOUND | code::DELETED | code::CROSS_REFERENCE => StatusCode::NOT_FOUND,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let body = json!([{"message": error.message, "errorCode": error.code, "fields": fields}]).to_string();
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// The row that an id or a key names; a key names a live row, for undelete the last deleted one.
+fn target(org: &Org, place: usize, id: Option<&str>, key: Option<&str>, deleted: bool) -> Result<RecordRef, RowError> {
+    if let Some(id) = id {
+        return org.record(place, id);
+    }
+    let field = org.schema.sobjects[place].fence.map(|(key, _)| key);
+    let (Some(key), Some(field)) = (key, field) else {
+        return Err(RowError::new(code::MISSING_ARGUMENT, "id or key is needed"));
+    };
+    let found = if deleted {
+        let rows = org
+            .table(place)
+            .rows()
+            .filter(|r| r.is_deleted() && r.cells[field].as_text() == Some(key));
+        rows.last().and_then(|r| org.locate(r.id()))
+    } else {
+        org.find(place, field, key).first().copied()
+    };
+    found.ok_or_else(RowError::not_found)
+}

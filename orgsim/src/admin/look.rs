@@ -1,0 +1,110 @@
+//! Rows and their history, for oracles.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Refusal, bad, find};
+use crate::commit::ChangeKind;
+use crate::org::{Row, value_of, write_record};
+use crate::schema::Schema;
+use crate::world::World;
+
+/// Rows written into one piece of the answer.
+const ROWS_A_PIECE: usize = 500;
+
+fn place(schema: &Schema, entity: &str) -> Result<usize, Refusal> {
+    schema
+        .place(entity)
+        .ok_or_else(|| bad(format!("there is no object {entity}")))
+}
+
+/// `GET /orgs/{org}/records/{entity}[?key=…|id=…|deleted=true]`: a snapshot, streamed.
+pub(super) async fn records(
+    State(world): State<Arc<World>>,
+    Path((org, entity)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Response, Refusal> {
+    let org = find(&world, &org)?;
+    let (schema, rows) = {
+        let org = org.org();
+        let place = place(&org.schema, &entity)?;
+        let key_field = org.schema.sobjects[place].fence.map(|(key, _)| key);
+        let key = query.get("key");
+        if key.is_some() && key_field.is_none() {
+            return Err(bad(format!("{entity} has no key field")));
+        }
+        let id = query.get("id").map(|id| org.record(place, id).ok());
+        let deleted = query.get("deleted").is_some_and(|v| v == "true");
+        let wanted = |row: &Arc<Row>| match (key, &id) {
+            (Some(key), _) => !row.is_deleted() && key_field.is_some_and(|f| row.cells[f].as_text() == Some(key)),
+            (None, Some(record)) => record.and_then(|r| org.row(r)).is_some_and(|r| Arc::ptr_eq(r, row)),
+            (None, None) => row.is_deleted() == deleted,
+        };
+        // A key finds its row by index; everything else looks at all rows.
+        let rows: Vec<Arc<Row>> = match (key, key_field) {
+            (Some(key), Some(field)) => org
+                .find(place, field, key)
+                .into_iter()
+                .filter_map(|r| org.row(r).cloned())
+                .collect(),
+            _ => org.table(place).rows().filter(|r| wanted(r)).cloned().collect(),
+        };
+        ((Arc::clone(&org.schema), place), rows)
+    };
+    let base = format!("/services/data/v{}.0", world.newest_version);
+    let (schema, place) = schema;
+    let pieces = rows.len().div_ceil(ROWS_A_PIECE).max(1);
+    let body = stream::iter((0..pieces).map(move |piece| {
+        let sobject = &schema.sobjects[place];
+        let mut out = String::from(if piece == 0 { "[" } else { "" });
+        for (i, row) in rows.iter().enumerate().skip(piece * ROWS_A_PIECE).take(ROWS_A_PIECE) {
+            out.push_str(if i > 0 { ",\n" } else { "\n" });
+            write_record(&mut out, sobject, row, &base, &sobject.describe_order);
+        }
+        if piece + 1 == pieces {
+            out.push_str("\n]");
+        }
+        Ok::<_, std::convert::Infallible>(Bytes::from(out))
+    }));
+    Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response())
+}
+
+/// `GET /orgs/{org}/history/{entity}?key=K`.
+pub(super) async fn history(
+    State(world): State<Arc<World>>,
+    Path((org, entity)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer {
+    let org = find(&world, &org)?.org();
+    let place = place(&org.schema, &entity)?;
+    let key = query.get("key").ok_or_else(|| bad("the parameter key is needed"))?;
+    let fields = &org.schema.sobjects[place].fields;
+    let entries: Vec<Value> = org
+        .history(place, key)
+        .into_iter()
+        .map(|entry| {
+            let changed: Map<String, Value> = entry
+                .changed
+                .iter()
+                .map(|(field, cell)| (fields[usize::from(*field)].name.to_string(), value_of(cell)))
+                .collect();
+            let kind = match entry.kind {
+                ChangeKind::Create => "create",
+                ChangeKind::Update => "update",
+                ChangeKind::Delete => "delete",
+                ChangeKind::Undelete => "undelete",
+            };
+            json!({"commit_ms": entry.commit_ms, "commit_number": entry.commit_number, "user": *entry.user,
+                "origin": *entry.origin, "kind": kind, "changed": changed})
+        })
+        .collect();
+    Ok(Json(Value::Array(entries)))
+}

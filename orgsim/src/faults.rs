@@ -1,0 +1,148 @@
+//! What goes wrong on purpose: rules that strike data calls by chance.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::org::Stream;
+
+/// One rule of `POST /orgs/{org}/faults`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    /// What happens.
+    pub(crate) kind: Kind,
+    /// HTTP status of kind `status`; 503 when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    /// Chance in percent; 100 when missing.
+    #[serde(default = "always")]
+    pub(crate) percent: f64,
+    /// Only calls whose path contains this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+    /// Milliseconds of kind `delay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ms: Option<u64>,
+}
+
+fn always() -> f64 {
+    100.0
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// Refuses before doing anything, with an HTML body.
+    Status,
+    /// Applies the request, then closes the connection without an answer.
+    Drop,
+    /// Applies the request, then sends half of the body.
+    Truncate,
+    /// Waits before the work.
+    Delay,
+    /// Rows fail with `UNABLE_TO_LOCK_ROW`; the chance is a row's.
+    Lock,
+}
+
+/// How an answer is spoiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Cut {
+    /// Not at all.
+    #[default]
+    Whole,
+    /// The connection closes without an answer.
+    Nothing,
+    /// Half of the body, then the connection closes.
+    Half,
+}
+
+/// What happens to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Fate {
+    /// Wait before the work, in milliseconds.
+    pub(crate) delay_ms: u64,
+    /// Refuse with this status.
+    pub(crate) status: Option<u16>,
+    /// Spoil the answer.
+    pub(crate) cut: Cut,
+    /// Chance in percent that a row is locked.
+    pub(crate) lock_percent: f64,
+}
+
+/// The rules of one org and how often each struck.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    rules: Vec<(Rule, u64)>,
+    dice: Stream,
+}
+
+impl Faults {
+    /// No rules.
+    #[must_use]
+    pub(crate) fn new(dice: Stream) -> Self {
+        Self {
+            rules: Vec::new(),
+            dice,
+        }
+    }
+
+    /// Replaces all rules.
+    pub(crate) fn set(&mut self, rules: Vec<Rule>) {
+        self.rules = rules.into_iter().map(|r| (r, 0)).collect();
+    }
+
+    /// Throws the dice for one data call.
+    pub(crate) fn fate(&mut self, path: &str) -> Fate {
+        let mut fate = Fate::default();
+        for (rule, struck) in &mut self.rules {
+            if rule.path.as_ref().is_some_and(|p| !path.contains(p.as_str())) {
+                continue;
+            }
+            if rule.kind == Kind::Lock {
+                fate.lock_percent = fate.lock_percent.max(rule.percent);
+                continue;
+            }
+            if !self.dice.happens(rule.percent) {
+                continue;
+            }
+            *struck += 1;
+            match rule.kind {
+                Kind::Status => fate.status = fate.status.or(Some(rule.status.unwrap_or(503))),
+                Kind::Drop => fate.cut = Cut::Nothing,
+                Kind::Truncate if fate.cut == Cut::Whole => fate.cut = Cut::Half,
+                Kind::Delay => fate.delay_ms += rule.ms.unwrap_or(0),
+                Kind::Truncate | Kind::Lock => {}
+            }
+        }
+        fate
+    }
+
+    /// Which of `rows` rows are locked.
+    pub(crate) fn locked(&mut self, fate: &Fate, rows: usize) -> Vec<bool> {
+        if fate.lock_percent <= 0.0 {
+            return Vec::new();
+        }
+        let locked: Vec<bool> = (0..rows).map(|_| self.dice.happens(fate.lock_percent)).collect();
+        let struck = u64::try_from(locked.iter().filter(|l| **l).count()).unwrap_or(0);
+        if let Some((_, n)) = self.rules.iter_mut().find(|(r, _)| r.kind == Kind::Lock) {
+            *n += struck;
+        }
+        locked
+    }
+
+    /// The rules and how often each struck.
+    #[must_use]
+    pub(crate) fn report(&self) -> Value {
+        let rules: Vec<Value> = self
+            .rules
+            .iter()
+            .map(|(rule, struck)| {
+                let mut value = serde_json::to_value(rule).unwrap_or_default();
+                value["struck"] = json!(struck);
+                value
+            })
+            .collect();
+        json!({ "rules": rules })
+    }
+}

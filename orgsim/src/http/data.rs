@@ -1,0 +1,160 @@
+//! `/services/data/…`: who calls, what it costs, what goes wrong, and where the call goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::reply::{self, Reply};
+use super::request::Call;
+use super::{collections, meta, query, rows};
+use crate::faults::{Cut, Fate};
+use crate::org::{Caller, RowError, UserIdentity};
+use crate::usage::Call as Kind;
+use crate::world::{OrgHandle, World};
+
+/// Oldest API version that is served.
+const OLDEST_VERSION: u32 = 20;
+
+/// A counted call of a known user.
+pub(super) struct Session<'a> {
+    pub(super) world: &'a Arc<World>,
+    pub(super) org: Arc<OrgHandle>,
+    pub(super) user: UserIdentity,
+    /// Whole API version, e.g. 67.
+    pub(super) version: u32,
+    /// `/services/data/v67.0`.
+    pub(super) base: String,
+    pub(super) call: &'a Call,
+    pub(super) fate: Fate,
+}
+
+impl Session<'_> {
+    /// The caller of a row resource: it tells the client's name.
+    pub(super) fn caller(&self) -> Caller {
+        let options = self.call.header("sforce-call-options").unwrap_or_default();
+        let client = options.split([',', ';']).find_map(|o| o.trim().strip_prefix("client="));
+        self.org.caller(&self.user, &format!("{}.0", self.version), client)
+    }
+
+    /// The caller of a collection: Salesforce does not list the client's name for these.
+    pub(super) fn collection_caller(&self) -> Caller {
+        self.org.caller(&self.user, &format!("{}.0", self.version), None)
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.world.clock.now()
+    }
+
+    /// Which of `rows` rows are locked by a fault.
+    pub(super) fn locked(&self, rows: usize) -> Vec<bool> {
+        self.org.faults().locked(&self.fate, rows)
+    }
+}
+
+/// Answers one call under `/services/data`.
+pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -> (Reply, Cut) {
+    let Some((version, rest)) = segments.split_first() else {
+        return (meta::versions(world), Cut::Whole);
+    };
+    let Some(number) = version_number(world, version) else {
+        return (reply::row_error(&RowError::not_found()), Cut::Whole);
+    };
+    let (org, user) = match authenticate(world, call) {
+        Ok(session) => session,
+        Err(refusal) => return (refusal, Cut::Whole),
+    };
+    let fate = org.faults().fate(&call.raw_path);
+    if fate.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(fate.delay_ms)).await;
+    }
+    if let Some(status) = fate.status {
+        return (reply::html(status, "We are down for maintenance."), Cut::Whole);
+    }
+    let allowed = org.usage().count(kind(&call.method, rest), world.clock.now_ms());
+    let base = format!("/services/data/{version}");
+    let session = Session {
+        world,
+        org,
+        user,
+        version: number,
+        base,
+        call,
+        fate,
+    };
+    let answer = if allowed {
+        route(&session, rest)
+    } else {
+        reply::error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+    };
+    let info = session.org.usage().limit_info();
+    let answer = answer
+        .with("sforce-limit-info", info)
+        .with("cache-control", "no-cache,must-revalidate,max-age=0,no-store,private")
+        .with("x-content-type-options", "nosniff")
+        .with("vary", "Accept-Encoding");
+    (answer, fate.cut)
+}
+
+fn version_number(world: &World, version: &str) -> Option<u32> {
+    let number: u32 = version.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()?;
+    (OLDEST_VERSION..=world.newest_version)
+        .contains(&number)
+        .then_some(number)
+}
+
+fn authenticate(world: &World, call: &Call) -> Result<(Arc<OrgHandle>, UserIdentity), Reply> {
+    let Some(token) = call.token() else {
+        return Err(reply::error(401, "INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER").with("www-authenticate", "Token"));
+    };
+    world.session(token).ok_or_else(|| {
+        reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid").with("www-authenticate", "Token")
+    })
+}
+
+fn kind(method: &Method, rest: &[&str]) -> Kind {
+    match rest {
+        ["query" | "queryAll", ..] => Kind::Query,
+        ["sobjects"] | ["sobjects", _, "describe"] => Kind::Describe,
+        ["composite", "sobjects"] if method == Method::POST => Kind::CollectionsCreate,
+        ["composite", "sobjects"] if method == Method::PATCH => Kind::CollectionsUpdate,
+        ["composite", "sobjects"] if method == Method::DELETE => Kind::CollectionsDelete,
+        ["composite", "sobjects", _] => Kind::Retrieve,
+        ["composite", "sobjects", _, _] => Kind::CollectionsUpsert,
+        _ => Kind::Rest,
+    }
+}
+
+fn route(session: &Session<'_>, rest: &[&str]) -> Reply {
+    let method = &session.call.method;
+    let answer = match rest {
+        [] => Ok(meta::resources(session)),
+        ["limits"] => Ok(meta::limits(session)),
+        ["limits", "recordCount"] => Ok(meta::record_count(session)),
+        ["query", rest @ ..] => query::handle(session, rest, false),
+        ["queryAll", rest @ ..] => query::handle(session, rest, true),
+        ["sobjects"] => Ok(meta::describe_global(session)),
+        ["sobjects", sobject, rest @ ..] => rows::handle(session, sobject, rest),
+        ["composite", "sobjects", rest @ ..] => collections::handle(session, rest),
+        _ => Err(reply::row_error(&RowError::not_found())),
+    };
+    let answer = answer.unwrap_or_else(|refusal| refusal);
+    if method == Method::HEAD {
+        Reply {
+            body: String::new(),
+            ..answer
+        }
+    } else {
+        answer
+    }
+}
+
+/// A method that the resource does not have [words from memory].
+pub(super) fn method_not_allowed(session: &Session<'_>, allowed: &str) -> Reply {
+    let text = format!(
+        "HTTP Method '{}' not allowed. Allowed are {allowed}",
+        session.call.method
+    );
+    reply::error(405, "METHOD_NOT_ALLOWED", &text).with("allow", allowed)
+}

@@ -1,0 +1,184 @@
+//! What the org can do: versions, resources, limits, describes, change lists.
+
+use serde_json::{Value, json};
+
+use super::data::Session;
+use super::reply::{self, Reply};
+use crate::org::{RowError, format_instant, parse_instant};
+use crate::schema::{self, column};
+use crate::world::World;
+
+/// API versions began with a release each winter, spring and summer; v20.0 was Winter '11 [V:RF-FIX].
+const WINTER_11: u32 = 20;
+/// `start` must lie this many seconds before `end` [V:D-GETDEL-SOAP].
+const SHORTEST_WINDOW: i64 = 60;
+/// How far back getUpdated and getDeleted look, in seconds [V:D-GETUPD, D-GETDEL].
+const UPDATED_HORIZON: i64 = 30 * 86_400;
+const DELETED_HORIZON: i64 = 15 * 86_400;
+/// HTTP date of every describe: the schema does not change while the simulator runs.
+const SCHEMA_MODIFIED: &str = "Wed, 6 May 2026 00:00:00 GMT";
+
+/// `GET /services/data`: no token, not counted.
+pub(super) fn versions(world: &World) -> Reply {
+    let versions: Vec<Value> = (WINTER_11..=world.newest_version)
+        .map(|v| {
+            let release = v - WINTER_11;
+            let season = ["Winter", "Spring", "Summer"][usize::try_from(release % 3).unwrap_or(0)];
+            let year = 11 + release / 3;
+            json!({"label": format!("{season} '{year}"), "url": format!("/services/data/v{v}.0"), "version": format!("{v}.0")})
+        })
+        .collect();
+    Reply::json(200, Value::Array(versions).to_string())
+}
+
+pub(super) fn resources(session: &Session<'_>) -> Reply {
+    let base = &session.base;
+    let identity = format!(
+        "{}/id/{}/{}",
+        session.world.base_url(),
+        session.org.identity.org_id,
+        session.user.id
+    );
+    let body = json!({
+        "limits": format!("{base}/limits"), "sobjects": format!("{base}/sobjects"), "query": format!("{base}/query"),
+        "queryAll": format!("{base}/queryAll"), "composite": format!("{base}/composite"), "identity": identity,
+    });
+    Reply::json(200, body.to_string())
+}
+
+pub(super) fn limits(session: &Session<'_>) -> Reply {
+    let (max, remaining) = session.org.usage().daily();
+    let fixed = |n: u64| json!({"Max": n, "Remaining": n});
+    let body = json!({
+        "DailyApiRequests": {"Max": max, "Remaining": remaining},
+        "DailyBulkApiBatches": fixed(15_000), "DailyBulkV2QueryJobs": fixed(10_000),
+        "DailyBulkV2QueryFileStorageMB": fixed(976_562), "DataStorageMB": fixed(1_024), "FileStorageMB": fixed(1_024),
+        "DailyDeliveredPlatformEvents": fixed(10_000), "HourlyPublishedPlatformEvents": fixed(50_000),
+    });
+    Reply::json(200, body.to_string())
+}
+
+/// Objects without rows are left out [V:CCI-CASS].
+pub(super) fn record_count(session: &Session<'_>) -> Reply {
+    let wanted: Option<Vec<&str>> = session
+        .call
+        .parameter("sObjects")
+        .map(|t| t.split(',').map(str::trim).collect());
+    let org = session.org.org();
+    let counts: Vec<Value> = org
+        .schema
+        .sobjects
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| {
+            wanted
+                .as_ref()
+                .is_none_or(|w| w.iter().any(|n| n.eq_ignore_ascii_case(&s.name)))
+        })
+        .map(|(place, s)| (s, org.table(place).rows().filter(|r| !r.is_deleted()).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(s, count)| json!({"count": count, "name": *s.name}))
+        .collect();
+    Reply::json(200, json!({ "sObjects": counts }).to_string())
+}
+
+pub(super) fn describe_global(session: &Session<'_>) -> Reply {
+    let schema = std::sync::Arc::clone(&session.org.org().schema);
+    unchanged(session).unwrap_or_else(|| {
+        stamped(Reply::json(
+            200,
+            schema::describe_global(&schema, &session.base).to_string(),
+        ))
+    })
+}
+
+pub(super) fn sobject(session: &Session<'_>, place: usize) -> Reply {
+    let schema = std::sync::Arc::clone(&session.org.org().schema);
+    let summary = schema::sobject_summary(&schema.sobjects[place], &session.base);
+    Reply::json(200, json!({"objectDescribe": summary, "recentItems": []}).to_string())
+}
+
+pub(super) fn describe(session: &Session<'_>, place: usize) -> Result<Reply, Reply> {
+    let schema = std::sync::Arc::clone(&session.org.org().schema);
+    if let Some(unchanged) = unchanged(session) {
+        return Ok(unchanged);
+    }
+    Ok(stamped(Reply::json(
+        200,
+        schema::describe(&schema, &schema.sobjects[place], &session.base).to_string(),
+    )))
+}
+
+fn stamped(reply: Reply) -> Reply {
+    reply
+        .with("last-modified", SCHEMA_MODIFIED)
+        .with("etag", "\"e8178a2d\"")
+}
+
+/// 304 for a client that has the describe already: any date counts, as the schema is older than the simulator.
+fn unchanged(session: &Session<'_>) -> Option<Reply> {
+    let known = session
+        .call
+        .header("if-none-match")
+        .is_some_and(|tag| tag.contains("e8178a2d"));
+    let since = session
+        .call
+        .header("if-modified-since")
+        .is_some_and(|date| date.ends_with("GMT"));
+    (known || since).then(|| stamped(Reply::empty(304)))
+}
+
+/// `…/updated` and `…/deleted`: seconds of `start` and `end` are ignored [V:D-GETDEL-SOAP].
+pub(super) fn changed(session: &Session<'_>, place: usize, deleted: bool) -> Result<Reply, Reply> {
+    let time = |name: &str| {
+        let text = session.call.parameter(name).unwrap_or_default().replace(' ', "+");
+        parse_instant(&text).map(|t| t - t.rem_euclid(60)).ok_or_else(|| {
+            reply::error(
+                400,
+                "INVALID_REPLICATION_DATE",
+                &format!("{name} is no date and time: {text}"),
+            )
+        })
+    };
+    let (start, end) = (time("start")?, time("end")?);
+    let horizon = session.now() - if deleted { DELETED_HORIZON } else { UPDATED_HORIZON };
+    if end - start < SHORTEST_WINDOW {
+        return Err(reply::error(
+            400,
+            "INVALID_REPLICATION_DATE",
+            "startDate must be before endDate by more than one minute",
+        ));
+    }
+    if start < horizon {
+        let text = "startDate before org replication enabled date";
+        return Err(reply::error(400, "INVALID_REPLICATION_DATE", text));
+    }
+    let org = session.org.org();
+    let stamp = |row: &crate::org::Row| match row.cells[column::MODSTAMP] {
+        crate::org::Cell::Instant(at) => at,
+        _ => i64::MIN,
+    };
+    let rows: Vec<_> = org
+        .table(place)
+        .rows()
+        .filter(|r| r.is_deleted() == deleted && (start..end).contains(&stamp(r)))
+        .collect();
+    let covered = format_instant(end.min(session.now() - session.now().rem_euclid(60)));
+    let body = if deleted {
+        let records: Vec<Value> = rows
+            .iter()
+            .map(|r| json!({"id": r.id(), "deletedDate": format_instant(stamp(r))}))
+            .collect();
+        json!({"deletedRecords": records, "earliestDateAvailable": format_instant(horizon), "latestDateCovered": covered})
+    } else {
+        let ids: Vec<&str> = rows.iter().map(|r| r.id()).collect();
+        json!({"ids": ids, "latestDateCovered": covered})
+    };
+    if rows.len() > 600_000 {
+        return Err(reply::row_error(&RowError::new(
+            "EXCEEDED_ID_LIMIT",
+            "too many ids in the window",
+        )));
+    }
+    Ok(Reply::json(200, body.to_string()))
+}

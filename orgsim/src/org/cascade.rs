@@ -1,0 +1,98 @@
+//! Deleting and undeleting: children go to the recycle bin with their parent and come back with it.
+
+use std::collections::HashSet;
+
+use super::cell::Cell;
+use super::error::{RowError, code};
+use super::organisation::RecordRef;
+use super::transaction::Transaction;
+use crate::commit::ChangeKind;
+use crate::schema::column;
+
+impl Transaction<'_> {
+    /// Sends a row and the children that the describe says follow it to the recycle bin.
+    ///
+    /// # Errors
+    /// `ENTITY_IS_DELETED` when it is there already.
+    pub fn delete(&mut self, record: RecordRef) -> Result<(), RowError> {
+        let row = self.org.row(record).ok_or_else(RowError::cross_reference)?;
+        if row.is_deleted() {
+            return Err(RowError::deleted());
+        }
+        if !self.org.schema.sobjects[record.sobject].writable {
+            return Err(RowError::new(
+                code::CROSS_REFERENCE_ACCESS,
+                "insufficient access rights on cross-reference id",
+            ));
+        }
+        let (mut family, mut seen) = (vec![record], HashSet::from([record]));
+        let mut next = 0;
+        while let Some(parent) = family.get(next).copied() {
+            next += 1;
+            for child in self.children(parent, true) {
+                if seen.insert(child) {
+                    family.push(child);
+                }
+            }
+        }
+        for member in &family {
+            self.mark(*member, ChangeKind::Delete, true);
+        }
+        self.org.went_with.insert(record, family.split_off(1));
+        Ok(())
+    }
+
+    /// Brings a row and what went with it back from the recycle bin.
+    ///
+    /// # Errors
+    /// `UNDELETE_FAILED` when it is not there, `DUPLICATE_VALUE` when another row took its unique value meanwhile.
+    pub fn undelete(&mut self, record: RecordRef) -> Result<(), RowError> {
+        let row = self.org.row(record).ok_or_else(RowError::cross_reference)?.clone();
+        if !row.is_deleted() {
+            return Err(RowError::new(code::UNDELETE, "entity is not in the recycle bin"));
+        }
+        self.check_unique(record, &row.cells)?;
+        self.mark(record, ChangeKind::Undelete, false);
+        for child in self.org.went_with.remove(&record).unwrap_or_default() {
+            let Some(row) = self.org.row(child).cloned() else {
+                continue;
+            };
+            if row.is_deleted() && self.check_unique(child, &row.cells).is_ok() {
+                self.mark(child, ChangeKind::Undelete, false);
+            }
+        }
+        Ok(())
+    }
+
+    /// Live rows that name this one as their parent.
+    fn children(&self, parent: RecordRef, cascading: bool) -> Vec<RecordRef> {
+        let Some(row) = self.org.row(parent) else {
+            return Vec::new();
+        };
+        let name = &self.org.schema.sobjects[parent.sobject].name;
+        let mut children = Vec::new();
+        for (sobject, field, cascade) in self.org.schema.children(name) {
+            if cascade == cascading {
+                let slots = self.org.tables[sobject].find(field, row.id()).unwrap_or_default();
+                children.extend(slots.iter().map(|slot| RecordRef { sobject, slot: *slot }));
+            }
+        }
+        children
+    }
+
+    /// Moves a row into or out of the recycle bin, with fresh stamps.
+    fn mark(&mut self, record: RecordRef, kind: ChangeKind, deleted: bool) {
+        let Some(row) = self.org.row(record) else { return };
+        let mut row = super::table::Row::clone(row);
+        row.cells[column::IS_DELETED] = Cell::Bool(deleted);
+        self.stamp(&mut row.cells);
+        self.put(record, kind, row);
+    }
+
+    /// Sets who changed the row and when.
+    pub(super) fn stamp(&self, cells: &mut [Cell]) {
+        cells[column::MODIFIED_DATE] = Cell::Instant(self.now);
+        cells[column::MODSTAMP] = Cell::Instant(self.now);
+        cells[column::MODIFIED_BY] = Cell::Text(std::sync::Arc::clone(&self.caller.user));
+    }
+}

@@ -1,0 +1,36 @@
+//! One org: schema, rows and transactions. Pure and synchronous: no clock, no network, no lock of its own.
+
+mod cascade;
+mod cell;
+mod coerce;
+mod collection;
+mod derive;
+mod error;
+mod history;
+mod id;
+mod input;
+mod instant;
+mod key;
+mod organisation;
+mod render;
+mod seed;
+mod table;
+mod transaction;
+mod write;
+
+pub use cell::Cell;
+pub use collection::{Batch, BatchOutcome, MAX_CHUNKS, MAX_ROWS, RowOutcome};
+pub use error::{RowError, code};
+pub use history::Entry;
+pub use id::{IdSpace, checksum, normalise};
+pub use input::{Json, Member};
+pub use instant::{format_date, format_instant, parse_date, parse_instant};
+pub use organisation::{Caller, Org, OrgIdentity, RecordRef, UserIdentity};
+pub(crate) use render::{value_of, write_attributes, write_field, write_record, write_string, write_value};
+pub use seed::Stream;
+pub use table::{Row, Table};
+pub use transaction::Transaction;
+pub use write::Upserted;
+
+#[cfg(test)]
+mod tests;

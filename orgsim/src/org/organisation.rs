@@ -1,0 +1,261 @@
+//! The org itself: who is in it, its tables, and how to find a row.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cell::Cell;
+use super::error::RowError;
+use super::history::Entry;
+use super::id::{IdSpace, normalise};
+use super::seed::Stream;
+use super::table::{Row, Table};
+use crate::commit::CommitSink;
+use crate::schema::{Schema, column};
+
+/// Place of a row: object and slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordRef {
+    /// Place of the object in the schema.
+    pub sobject: usize,
+    /// Slot in its table.
+    pub slot: u32,
+}
+
+/// One user of an org.
+#[derive(Debug, Clone)]
+pub struct UserIdentity {
+    /// 18-character id.
+    pub id: Arc<str>,
+    /// Login name.
+    pub username: String,
+    /// First and last name.
+    pub name: (String, String),
+    /// Whether the fence does not bind this user.
+    pub bypass: bool,
+}
+
+/// Who an org is.
+#[derive(Debug, Clone)]
+pub struct OrgIdentity {
+    /// Name on the simulator's command line.
+    pub name: String,
+    /// 18-character organisation id.
+    pub org_id: String,
+    /// The user whose token an integration uses.
+    pub integration: UserIdentity,
+    /// A person who works in the UI.
+    pub human: UserIdentity,
+}
+
+/// On whose behalf a transaction runs.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// 18-character id of the user.
+    pub user: Arc<str>,
+    /// Whether the fence does not bind this caller.
+    pub bypass: bool,
+    /// Change origin: `com/salesforce/api/rest/67.0;client=x`, or empty for changes that no API call made.
+    pub origin: Arc<str>,
+}
+
+/// One org: schema, rows and what was committed.
+pub struct Org {
+    /// Who it is.
+    pub identity: OrgIdentity,
+    /// Its objects.
+    pub schema: Arc<Schema>,
+    pub(super) tables: Vec<Table>,
+    pub(super) ids: IdSpace,
+    pub(super) last_commit: i64,
+    pub(super) uuids: Stream,
+    pub(super) sink: Arc<dyn CommitSink>,
+    /// Rows that went to the recycle bin with a parent: they come back with it.
+    pub(super) went_with: HashMap<RecordRef, Vec<RecordRef>>,
+    pub(super) fence: bool,
+    /// Rows that the fence refused so far.
+    pub(super) fence_refusals: u64,
+}
+
+impl Org {
+    /// A new org with its two users and its Organization row; `now` in seconds since 1970, everything else from the seed.
+    #[must_use]
+    pub fn new(name: &str, schema: Arc<Schema>, sink: Arc<dyn CommitSink>, seed: u64, fence: bool, now: i64) -> Self {
+        let mut stream = Stream::new(seed, &format!("org {name}"));
+        let ids = IdSpace::new(stream.number());
+        let tables = schema.sobjects.iter().map(Table::new).collect();
+        let user = |slot: u32, login: &str, first: &str, last: &str| UserIdentity {
+            id: ids.id("005", slot).into(),
+            username: format!("{login}@{name}.example"),
+            name: (first.to_owned(), last.to_owned()),
+            bypass: false,
+        };
+        let identity = OrgIdentity {
+            name: name.to_owned(),
+            org_id: ids.id("00D", 0),
+            integration: user(0, "integration", "Integration", "User"),
+            human: user(1, "human", "Hana", "Human"),
+        };
+        let last_commit = 1_100_000_000_000 + i64::try_from(stream.number() % 1_000_000_000).unwrap_or(0);
+        let mut org = Self {
+            identity,
+            schema,
+            tables,
+            ids,
+            last_commit,
+            uuids: Stream::new(seed, &format!("transactions {name}")),
+            sink,
+            went_with: HashMap::new(),
+            fence,
+            fence_refusals: 0,
+        };
+        org.furnish(now);
+        org
+    }
+
+    /// Writes the rows that every org has.
+    fn furnish(&mut self, now: i64) {
+        let identity = self.identity.clone();
+        for user in [&identity.integration, &identity.human] {
+            let (first, last) = (&user.name.0, &user.name.1);
+            self.plant(
+                "User",
+                now,
+                &[
+                    ("Username", Cell::text(&user.username)),
+                    ("FirstName", Cell::text(first)),
+                    ("LastName", Cell::text(last)),
+                    ("Name", Cell::Text(format!("{first} {last}").into())),
+                    ("Email", Cell::text(&user.username)),
+                    ("Alias", Cell::text(&last.to_lowercase())),
+                    ("IsActive", Cell::Bool(true)),
+                    ("TimeZoneSidKey", Cell::text("GMT")),
+                ],
+            );
+        }
+        self.plant(
+            "Organization",
+            now,
+            &[
+                ("Name", Cell::text(&identity.name)),
+                ("InstanceName", Cell::text("SIM1")),
+                ("OrganizationType", Cell::text("Developer Edition")),
+                ("TimeZoneSidKey", Cell::text("GMT")),
+            ],
+        );
+    }
+
+    fn plant(&mut self, sobject: &str, now: i64, values: &[(&str, Cell)]) {
+        let Some(place) = self.schema.place(sobject) else {
+            return;
+        };
+        let Some(slot) = self.tables[place].reserve() else {
+            return;
+        };
+        let mut cells = self.blank(
+            RecordRef { sobject: place, slot },
+            now,
+            &self.identity.integration.id.clone(),
+        );
+        for (name, value) in values {
+            if let Some(field) = self.schema.sobjects[place].field(name) {
+                cells[field] = value.clone();
+            }
+        }
+        self.tables[place].put(slot, Some(Arc::new(Row { cells })));
+    }
+
+    /// The cells of a new row: id, audit fields and false checkboxes.
+    pub(super) fn blank(&self, record: RecordRef, now: i64, user: &Arc<str>) -> Box<[Cell]> {
+        let sobject = &self.schema.sobjects[record.sobject];
+        let mut cells: Box<[Cell]> = sobject
+            .fields
+            .iter()
+            .map(|f| {
+                if f.kind == crate::schema::FieldType::Boolean {
+                    Cell::Bool(false)
+                } else {
+                    Cell::Null
+                }
+            })
+            .collect();
+        cells[column::ID] = Cell::Text(self.ids.id(sobject.prefix, record.slot).into());
+        for by in [column::OWNER, column::CREATED_BY, column::MODIFIED_BY] {
+            cells[by] = Cell::Text(Arc::clone(user));
+        }
+        for date in [column::CREATED_DATE, column::MODIFIED_DATE, column::MODSTAMP] {
+            cells[date] = Cell::Instant(now);
+        }
+        cells
+    }
+
+    /// The table of an object.
+    #[must_use]
+    pub fn table(&self, sobject: usize) -> &Table {
+        &self.tables[sobject]
+    }
+
+    /// The row at a place, deleted or not.
+    #[must_use]
+    pub fn row(&self, record: RecordRef) -> Option<&Arc<Row>> {
+        self.tables.get(record.sobject)?.get(record.slot)
+    }
+
+    /// Where a 15- or 18-character id points, whether or not it is deleted. None when no row ever had it.
+    #[must_use]
+    pub fn locate(&self, id: &str) -> Option<RecordRef> {
+        let full;
+        let id = if id.len() == 15 {
+            id
+        } else {
+            full = normalise(id)?;
+            full.as_str()
+        };
+        let (prefix, slot) = self.ids.parse(id)?;
+        let record = RecordRef {
+            sobject: self.schema.by_prefix(prefix)?,
+            slot,
+        };
+        self.row(record).is_some().then_some(record)
+    }
+
+    /// Where the id of a row of this object points.
+    ///
+    /// # Errors
+    /// `MALFORMED_ID` when it is no id of the object [V:D-ERR], `INVALID_CROSS_REFERENCE_KEY` when no row ever had it [R nango].
+    pub fn record(&self, sobject: usize, id: &str) -> Result<RecordRef, RowError> {
+        let object = &self.schema.sobjects[sobject];
+        let id_field = &object.fields[column::ID];
+        let malformed = || {
+            RowError::new(
+                super::code::MALFORMED_ID,
+                format!("{}: id value of incorrect type: {id}", id_field.label),
+            )
+            .at(&id_field.name)
+        };
+        let full = normalise(id).ok_or_else(malformed)?;
+        if !full.starts_with(object.prefix) {
+            return Err(malformed());
+        }
+        self.locate(&full).ok_or_else(RowError::cross_reference)
+    }
+
+    /// Rows that the fence refused so far.
+    #[must_use]
+    pub fn fence_refusals(&self) -> u64 {
+        self.fence_refusals
+    }
+
+    /// Every committed change of the rows that ever had this key, in commit order, as far as kept.
+    #[must_use]
+    pub fn history(&self, sobject: usize, key: &str) -> Vec<&Entry> {
+        let table = &self.tables[sobject];
+        let slots = table.keys_ever.get(key).map_or(&[][..], Vec::as_slice);
+        let mut entries: Vec<&Entry> = slots
+            .iter()
+            .filter_map(|slot| table.histories.get(slot))
+            .flat_map(super::history::History::entries)
+            .collect();
+        entries.sort_by_key(|e| e.commit_number);
+        entries
+    }
+}

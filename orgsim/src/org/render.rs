@@ -1,0 +1,143 @@
+//! Rows as JSON: as text for answers, as maps for the bus.
+
+use serde_json::{Map, Number, Value};
+
+use super::cell::Cell;
+use super::instant::{format_date, format_instant};
+use super::table::Row;
+use crate::commit::Fields;
+use crate::schema::{ADDRESS_PARTS, Sobject};
+
+/// Writes a JSON string with its quotes.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain = 0;
+    for (i, b) in text.bytes().enumerate() {
+        if b >= 0x20 && b != b'"' && b != b'\\' {
+            continue;
+        }
+        out.push_str(&text[plain..i]);
+        match b {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => out.push_str(&format!("\\u{b:04x}")),
+        }
+        plain = i + 1;
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}
+
+/// Largest whole double that is written as an integer.
+const WHOLE: f64 = 1e15;
+
+/// Writes one value; whole doubles as integers (observed 2026).
+pub(crate) fn write_value(out: &mut String, cell: &Cell) {
+    match cell {
+        Cell::Null => out.push_str("null"),
+        Cell::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+        Cell::Number(n) => out.push_str(&number(*n).to_string()),
+        Cell::Text(t) => write_string(out, t),
+        Cell::Date(d) => write_string(out, &format_date(*d)),
+        Cell::Instant(s) => write_string(out, &format_instant(*s)),
+    }
+}
+
+fn number(n: f64) -> Number {
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
+    let whole = n as i64;
+    if n.fract() == 0.0 && n.abs() < WHOLE {
+        whole.into()
+    } else {
+        Number::from_f64(n).unwrap_or_else(|| 0.into())
+    }
+}
+
+/// One value as a JSON value.
+pub(crate) fn value_of(cell: &Cell) -> Value {
+    match cell {
+        Cell::Null => Value::Null,
+        Cell::Bool(b) => Value::Bool(*b),
+        Cell::Number(n) => Value::Number(number(*n)),
+        Cell::Text(t) => Value::String(t.to_string()),
+        Cell::Date(d) => Value::String(format_date(*d)),
+        Cell::Instant(s) => Value::String(format_instant(*s)),
+    }
+}
+
+/// Writes the field at a place, compounds too.
+pub(crate) fn write_field(out: &mut String, sobject: &Sobject, row: &Row, field: usize) {
+    let Some((_, parts)) = sobject.addresses.iter().find(|(place, _)| *place == field) else {
+        return write_value(out, &row.cells[field]);
+    };
+    if address_is_empty(row, parts) {
+        return out.push_str("null");
+    }
+    for (i, ((name, _), part)) in ADDRESS_PARTS.iter().zip(parts).enumerate() {
+        out.push(if i == 0 { '{' } else { ',' });
+        write_string(out, name);
+        out.push(':');
+        write_value(out, part.map_or(&Cell::Null, |p| &row.cells[p]));
+    }
+    out.push('}');
+}
+
+fn address_is_empty(row: &Row, parts: &[Option<usize>; 8]) -> bool {
+    parts.iter().flatten().all(|p| row.cells[*p].is_null())
+}
+
+/// A row's fields for the bus. A field is left out when it is null here and in `other`, the row's other version.
+pub(super) fn fields_of(sobject: &Sobject, row: &Row, other: Option<&Row>) -> Fields {
+    let mut fields: Map<String, Value> = sobject
+        .name_order
+        .iter()
+        .filter(|i| !row.cells[**i].is_null() || other.is_some_and(|o| !o.cells[**i].is_null()))
+        .map(|i| (sobject.fields[*i].name.to_string(), value_of(&row.cells[*i])))
+        .collect();
+    for (place, parts) in &sobject.addresses {
+        if !address_is_empty(row, parts) {
+            let address = ADDRESS_PARTS
+                .iter()
+                .zip(parts)
+                .map(|((name, _), part)| {
+                    (
+                        (*name).to_owned(),
+                        part.map_or(Value::Null, |p| value_of(&row.cells[p])),
+                    )
+                })
+                .collect();
+            fields.insert(sobject.fields[*place].name.to_string(), Value::Object(address));
+        } else if other.is_some_and(|o| !address_is_empty(o, parts)) {
+            fields.insert(sobject.fields[*place].name.to_string(), Value::Null);
+        }
+    }
+    fields
+}
+
+/// Writes `{"attributes":{…},…}` with the named fields in that order.
+pub(crate) fn write_record(out: &mut String, sobject: &Sobject, row: &Row, base: &str, fields: &[usize]) {
+    write_attributes(out, sobject, row, base);
+    for field in fields {
+        out.push(',');
+        write_string(out, &sobject.fields[*field].name);
+        out.push(':');
+        write_field(out, sobject, row, *field);
+    }
+    out.push('}');
+}
+
+/// Writes `{"attributes":{"type":…,"url":…}` and leaves the object open. `base` is `/services/data/v67.0`.
+pub(crate) fn write_attributes(out: &mut String, sobject: &Sobject, row: &Row, base: &str) {
+    out.push_str("{\"attributes\":{\"type\":\"");
+    out.push_str(&sobject.name);
+    out.push_str("\",\"url\":\"");
+    out.push_str(base);
+    out.push_str("/sobjects/");
+    out.push_str(&sobject.name);
+    out.push('/');
+    out.push_str(row.id());
+    out.push_str("\"}");
+}

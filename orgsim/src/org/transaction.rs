@@ -1,0 +1,162 @@
+//! One transaction: all of its changes are committed and told, or none.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cell::Cell;
+use super::history::Entry;
+use super::organisation::{Caller, Org, RecordRef};
+use super::render::fields_of;
+use super::table::Row;
+use crate::commit::{ChangeKind, Commit, Fields, RowChange};
+use crate::schema::Sobject;
+
+struct Change {
+    record: RecordRef,
+    kind: ChangeKind,
+    before: Option<Arc<Row>>,
+}
+
+/// A transaction in progress. Dropping it without [`Transaction::commit`] rolls it back.
+pub struct Transaction<'o> {
+    pub(super) org: &'o mut Org,
+    pub(super) caller: &'o Caller,
+    /// Seconds since 1970.
+    pub(super) now: i64,
+    changes: Vec<Change>,
+    by_record: HashMap<RecordRef, usize>,
+}
+
+impl<'o> Transaction<'o> {
+    /// Starts one; `now` in seconds since 1970.
+    pub fn begin(org: &'o mut Org, caller: &'o Caller, now: i64) -> Self {
+        Self {
+            org,
+            caller,
+            now,
+            changes: Vec::new(),
+            by_record: HashMap::new(),
+        }
+    }
+
+    /// Replaces a row, remembering how it was before the transaction.
+    pub(super) fn put(&mut self, record: RecordRef, kind: ChangeKind, row: Row) {
+        let before = self.org.tables[record.sobject].put(record.slot, Some(Arc::new(row)));
+        let next = self.changes.len();
+        self.by_record.entry(record).or_insert_with(|| {
+            self.changes.push(Change { record, kind, before });
+            next
+        });
+    }
+
+    /// Makes the changes permanent, adds them to the histories and hands them to the bus.
+    pub fn commit(mut self) {
+        let changes = std::mem::take(&mut self.changes);
+        if changes.is_empty() {
+            return;
+        }
+        let org = &mut *self.org;
+        // Live numbers grow with gaps; the seed keeps them the same each time.
+        org.last_commit += 3;
+        let commit_ms = self.now * 1_000;
+        let schema = Arc::clone(&org.schema);
+        let mut told = Vec::with_capacity(changes.len());
+        for change in changes {
+            let sobject = &schema.sobjects[change.record.sobject];
+            let Some(after) = org.row(change.record).cloned() else {
+                continue;
+            };
+            let vanished = change.before.is_none() && after.is_deleted();
+            if !sobject.writable || vanished {
+                continue;
+            }
+            let entry = Entry {
+                commit_ms,
+                commit_number: org.last_commit,
+                user: Arc::clone(&self.caller.user),
+                origin: Arc::clone(&self.caller.origin),
+                kind: change.kind,
+                changed: differences(change.before.as_deref(), &after),
+            };
+            org.remember(sobject, change.record, &after, entry);
+            told.push(row_change(sobject, &change, &after));
+        }
+        if told.is_empty() {
+            return;
+        }
+        let commit = Commit {
+            org_id: org.identity.org_id.clone(),
+            transaction_key: org.uuids.uuid(),
+            commit_ms,
+            commit_number: org.last_commit,
+            commit_user: self.caller.user.to_string(),
+            change_origin: self.caller.origin.to_string(),
+            changes: told,
+        };
+        org.sink.publish(commit);
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        for change in self.changes.drain(..).rev() {
+            self.org.tables[change.record.sobject].put(change.record.slot, change.before);
+        }
+    }
+}
+
+fn row_change(sobject: &Sobject, change: &Change, after: &Row) -> RowChange {
+    let (before, now) = match change.kind {
+        ChangeKind::Create => (Fields::new(), fields_of(sobject, after, None)),
+        ChangeKind::Delete => (
+            change
+                .before
+                .as_ref()
+                .map(|b| fields_of(sobject, b, None))
+                .unwrap_or_default(),
+            Fields::new(),
+        ),
+        ChangeKind::Update | ChangeKind::Undelete => (
+            change
+                .before
+                .as_ref()
+                .map(|b| fields_of(sobject, b, Some(after)))
+                .unwrap_or_default(),
+            fields_of(sobject, after, change.before.as_deref()),
+        ),
+    };
+    RowChange {
+        entity: sobject.name.to_string(),
+        id: after.id().to_owned(),
+        kind: change.kind,
+        before,
+        after: now,
+    }
+}
+
+fn differences(before: Option<&Row>, after: &Row) -> Vec<(u16, Cell)> {
+    let null = Cell::Null;
+    (0u16..)
+        .zip(after.cells.iter())
+        .filter(|(i, cell)| *cell != before.map_or(&null, |b| &b.cells[usize::from(*i)]))
+        .map(|(i, cell)| (i, cell.clone()))
+        .collect()
+}
+
+impl Org {
+    fn remember(&mut self, sobject: &Sobject, record: RecordRef, after: &Row, entry: Entry) {
+        let table = &mut self.tables[record.sobject];
+        table.histories.entry(record.slot).or_default().add(entry);
+        if let Some((key, _)) = sobject.fence
+            && let Some(key) = after.cells[key].as_text()
+        {
+            match table.keys_ever.get_mut(key) {
+                Some(slots) if slots.contains(&record.slot) => {}
+                Some(slots) => slots.push(record.slot),
+                None => {
+                    table.keys_ever.insert(key.into(), vec![record.slot]);
+                }
+            }
+        }
+    }
+}

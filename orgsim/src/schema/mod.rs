@@ -1,0 +1,11 @@
+//! What objects and fields an org has.
+
+mod describe;
+mod field;
+mod sobject;
+mod standard;
+
+pub use describe::{describe, describe_global, sobject_summary};
+pub use field::{Field, FieldType, Initial};
+pub use sobject::{ADDRESS_PARTS, Schema, Sobject, column};
+pub use standard::{STAGES, Stage, standard_schema};

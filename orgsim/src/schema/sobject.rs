@@ -1,0 +1,227 @@
+//! One object, and all objects of an org.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::field::{Field, FieldType};
+
+/// Places of the fields that every object has, in that order, before its own.
+pub mod column {
+    #![expect(missing_docs, reason = "each constant names its field")]
+    pub const ID: usize = 0;
+    pub const IS_DELETED: usize = 1;
+    pub const OWNER: usize = 2;
+    pub const CREATED_DATE: usize = 3;
+    pub const CREATED_BY: usize = 4;
+    pub const MODIFIED_DATE: usize = 5;
+    pub const MODIFIED_BY: usize = 6;
+    pub const MODSTAMP: usize = 7;
+    pub const FIRST_OWN: usize = 8;
+}
+
+/// One object.
+#[derive(Debug, Clone)]
+pub struct Sobject {
+    /// API name.
+    pub name: Arc<str>,
+    /// Label.
+    pub label: &'static str,
+    /// Label of many.
+    pub plural: &'static str,
+    /// First three characters of its ids.
+    pub prefix: &'static str,
+    /// Whether callers may write rows, and changes are captured.
+    pub writable: bool,
+    /// Fields; the first ones are at [`column`].
+    pub fields: Vec<Field>,
+    /// Places in `fields` in describe order.
+    pub describe_order: Vec<usize>,
+    /// Places in `fields` in the order of their names: maps are built fastest so.
+    pub name_order: Vec<usize>,
+    /// Key and sequence field of the fence, when the object has both.
+    pub fence: Option<(usize, usize)>,
+    /// Whether the name is made of first and last name.
+    pub person: Option<(usize, usize, usize)>,
+    /// Each compound address: its place, prefix of its parts, places of the parts in the order of [`ADDRESS_PARTS`].
+    pub addresses: Vec<(usize, [Option<usize>; 8])>,
+    by_name: HashMap<String, usize>,
+    by_relationship: HashMap<String, usize>,
+}
+
+/// JSON names of an address's parts, and the end of the component fields' names.
+pub const ADDRESS_PARTS: [(&str, &str); 8] = [
+    ("city", "City"),
+    ("country", "Country"),
+    ("geocodeAccuracy", "GeocodeAccuracy"),
+    ("latitude", "Latitude"),
+    ("longitude", "Longitude"),
+    ("postalCode", "PostalCode"),
+    ("state", "State"),
+    ("street", "Street"),
+];
+
+impl Sobject {
+    /// An object of these own fields.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        label: &'static str,
+        plural: &'static str,
+        prefix: &'static str,
+        writable: bool,
+        own: Vec<Field>,
+    ) -> Self {
+        let audit = |name: &str, label: &str| {
+            Field::new(name, label, FieldType::DateTime)
+                .read_only()
+                .required()
+                .defaulted()
+        };
+        let by = |name: &str, label: &str, rel: &str| {
+            Field::lookup(name, label, "User", rel)
+                .read_only()
+                .required()
+                .defaulted()
+        };
+        let id = Field {
+            length: 18,
+            id_lookup: true,
+            ..Field::new("Id", &format!("{label} ID"), FieldType::Id)
+        };
+        let owner = Field::lookup("OwnerId", "Owner ID", "User", "Owner")
+            .required()
+            .defaulted();
+        let mut fields = vec![
+            id.read_only().required().defaulted(),
+            Field::new("IsDeleted", "Deleted", FieldType::Boolean).read_only(),
+            owner,
+            audit("CreatedDate", "Created Date"),
+            by("CreatedById", "Created By ID", "CreatedBy"),
+            audit("LastModifiedDate", "Last Modified Date"),
+            by("LastModifiedById", "Last Modified By ID", "LastModifiedBy"),
+            audit("SystemModstamp", "System Modstamp"),
+        ];
+        let owns = own.len();
+        fields.extend(own);
+        // As recorded describes have it: id and deletion, standard fields, the audit block, custom fields.
+        let first = column::FIRST_OWN;
+        let standard = (first..first + owns).filter(|i| !fields[*i].is_custom());
+        let custom = (first..first + owns).filter(|i| fields[*i].is_custom());
+        let describe_order = [column::ID, column::IS_DELETED]
+            .into_iter()
+            .chain(standard)
+            .chain(column::OWNER..first)
+            .chain(custom)
+            .collect();
+        let by_name = fields
+            .iter()
+            .enumerate()
+            .map(|(i, f)| (f.name.to_ascii_lowercase(), i))
+            .collect();
+        let mut name_order: Vec<usize> = (0..fields.len()).collect();
+        name_order.sort_by(|a, b| fields[*a].name.cmp(&fields[*b].name));
+        let by_relationship = fields
+            .iter()
+            .enumerate()
+            .filter_map(|(i, f)| f.relationship.as_ref().map(|r| (r.to_ascii_lowercase(), i)))
+            .collect();
+        let mut sobject = Self {
+            name: name.into(),
+            label,
+            plural,
+            prefix,
+            writable,
+            fields,
+            describe_order,
+            name_order,
+            fence: None,
+            person: None,
+            addresses: Vec::new(),
+            by_name,
+            by_relationship,
+        };
+        sobject.fence = sobject.field("Tandem_Key__c").zip(sobject.field("Tandem_Seq__c"));
+        if let (Some(first), Some(last), Some(name)) = (
+            sobject.field("FirstName"),
+            sobject.field("LastName"),
+            sobject.field("Name"),
+        ) {
+            sobject.person = Some((first, last, name));
+        }
+        sobject.addresses = (0..sobject.fields.len())
+            .filter(|i| sobject.fields[*i].kind == FieldType::Address)
+            .map(|i| {
+                let stem = sobject.fields[i].name.trim_end_matches("Address").to_owned();
+                (i, ADDRESS_PARTS.map(|(_, end)| sobject.field(&format!("{stem}{end}"))))
+            })
+            .collect();
+        sobject
+    }
+
+    /// Place of the field with this name; names have no case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.by_name
+            .get(name)
+            .or_else(|| self.by_name.get(&name.to_ascii_lowercase()))
+            .copied()
+    }
+
+    /// Place of the reference field with this relationship name.
+    #[must_use]
+    pub fn relationship(&self, name: &str) -> Option<usize> {
+        self.by_relationship.get(&name.to_ascii_lowercase()).copied()
+    }
+}
+
+/// All objects of an org.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// The objects; a row knows its object by its place here.
+    pub sobjects: Vec<Sobject>,
+    by_name: HashMap<String, usize>,
+    by_prefix: HashMap<&'static str, usize>,
+}
+
+impl Schema {
+    /// A schema of these objects.
+    #[must_use]
+    pub fn new(sobjects: Vec<Sobject>) -> Self {
+        let by_name = sobjects
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.name.to_ascii_lowercase(), i))
+            .collect();
+        let by_prefix = sobjects.iter().enumerate().map(|(i, s)| (s.prefix, i)).collect();
+        Self {
+            sobjects,
+            by_name,
+            by_prefix,
+        }
+    }
+
+    /// Place of the object with this name; names have no case.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.by_name
+            .get(name)
+            .or_else(|| self.by_name.get(&name.to_ascii_lowercase()))
+            .copied()
+    }
+
+    /// Place of the object with this key prefix.
+    #[must_use]
+    pub fn by_prefix(&self, prefix: &str) -> Option<usize> {
+        self.by_prefix.get(prefix).copied()
+    }
+
+    /// The references to an object: child object, its field, and whether deleting the parent deletes the child.
+    pub fn children(&self, parent: &str) -> impl Iterator<Item = (usize, usize, bool)> {
+        self.sobjects.iter().enumerate().flat_map(move |(place, child)| {
+            child.fields.iter().enumerate().filter_map(move |(field, f)| {
+                let (_, cascade) = f.child_relationship?;
+                f.reference_to.contains(&parent).then_some((place, field, cascade))
+            })
+        })
+    }
+}

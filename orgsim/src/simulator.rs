@@ -1,0 +1,200 @@
+//! Starting and stopping a simulator.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::commit::{Commit, CommitSink, Disturbance};
+use crate::directory::Directory;
+use crate::world::World;
+use crate::{admin, http};
+
+/// How long open connections may take to end at shutdown.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Address of the HTTP port.
+    pub listen: SocketAddr,
+    /// Address of the plain-text gRPC port.
+    pub pubsub: SocketAddr,
+    /// Address of the TLS gRPC port.
+    pub pubsub_tls: SocketAddr,
+    /// Address of the admin port; keep it on the loopback, it asks for no password.
+    pub admin: SocketAddr,
+    /// Names of the orgs.
+    pub orgs: Vec<String>,
+    /// Ids, tokens and dice come out the same for the same seed.
+    pub seed: u64,
+    /// How long a request may run, after its client left too.
+    pub request_limit: Duration,
+    /// Newest API version, e.g. `67.0`.
+    pub api_version: String,
+    /// API calls that an org allows in a rolling day.
+    pub daily_calls: u64,
+    /// Whether the fence's validation rules are installed.
+    pub fence: bool,
+    /// When given, the clock stands at this time (milliseconds since 1970) and only the admin port moves it.
+    pub stopped_at_ms: Option<i64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            listen: any,
+            pubsub: any,
+            pubsub_tls: any,
+            admin: any,
+            orgs: vec!["acme".to_owned()],
+            seed: 1,
+            request_limit: Duration::from_secs(600),
+            api_version: "67.0".to_owned(),
+            daily_calls: 100_000,
+            fence: true,
+            stopped_at_ms: None,
+        }
+    }
+}
+
+/// Why a simulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port could not be opened.
+    #[error("cannot listen on {address}: {source}; choose another address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Two orgs have one name.
+    #[error("the org name {0} was given twice; org names must differ")]
+    TwoOrgs(String),
+}
+
+/// A running simulator; [`Simulator::shutdown`] stops it, dropping it does not wait.
+pub struct Simulator {
+    world: Arc<World>,
+    http: SocketAddr,
+    pubsub: SocketAddr,
+    pubsub_tls: SocketAddr,
+    admin: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Opens the ports and serves.
+    ///
+    /// # Errors
+    /// When a port cannot be opened or two orgs have one name.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        // The event bus is wired here: made of the directory, then served on the two Pub/Sub ports.
+        Self::start_with(options, |_directory| Arc::new(NoBus)).await
+    }
+
+    /// As [`Self::start`], with another receiver of the commits; it is given the directory of the orgs.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
+        options: Options,
+        bus: impl FnOnce(Arc<dyn Directory>) -> Arc<dyn CommitSink>,
+    ) -> Result<Self, StartError> {
+        for (i, name) in options.orgs.iter().enumerate() {
+            if options.orgs[..i].contains(name) {
+                return Err(StartError::TwoOrgs(name.clone()));
+            }
+        }
+        let http = listen(options.listen).await?;
+        let admin = listen(options.admin).await?;
+        let pubsub = listen(options.pubsub).await?;
+        let pubsub_tls = listen(options.pubsub_tls).await?;
+        let world = Arc::new(World::new(&options));
+        let directory: Arc<dyn Directory> = world.clone();
+        world.connect(Some(bus(directory)));
+        world.set_base_url(format!("http://{}", http.1));
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(http::serve(
+                Arc::clone(&world),
+                http.0,
+                options.request_limit,
+                stopped.clone(),
+            )),
+            tokio::spawn(admin::serve(Arc::clone(&world), admin.0, stopped)),
+        ];
+        Ok(Self {
+            world,
+            http: http.1,
+            pubsub: pubsub.1,
+            pubsub_tls: pubsub_tls.1,
+            admin: admin.1,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Base URL of the HTTP port: login and instance URL of every org.
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// Base URL of the admin port.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// URL of the plain-text gRPC port.
+    #[must_use]
+    pub fn pubsub_url(&self) -> String {
+        format!("http://{}", self.pubsub)
+    }
+
+    /// URL of the TLS gRPC port.
+    #[must_use]
+    pub fn pubsub_tls_url(&self) -> String {
+        format!("https://{}", self.pubsub_tls)
+    }
+
+    /// How to reach and log in to each org.
+    #[must_use]
+    pub fn orgs(&self) -> Vec<Value> {
+        self.world.describe_orgs()
+    }
+
+    /// Stops serving; requests in work get half a second.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        for mut task in self.tasks {
+            if tokio::time::timeout(SHUTDOWN_GRACE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        self.world.connect(None);
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+/// Nobody listens.
+struct NoBus;
+
+impl CommitSink for NoBus {
+    fn publish(&self, _commit: Commit) {}
+    fn disturb(&self, _org_id: &str, _disturbance: Disturbance) {}
+}

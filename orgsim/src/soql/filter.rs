@@ -1,0 +1,115 @@
+//! Whether a row meets a condition.
+
+use std::cmp::Ordering;
+
+use super::ast::Operator;
+use super::bind::{BoundCondition, BoundPath};
+use crate::org::{Cell, Org, Row};
+
+static NULL: Cell = Cell::Null;
+
+/// The value at a path; null when a parent is missing.
+pub(super) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> &'o Cell {
+    let mut row = row;
+    for hop in &path.hops {
+        let parent = row.cells[*hop]
+            .as_text()
+            .and_then(|id| org.locate(id))
+            .and_then(|r| org.row(r));
+        match parent {
+            Some(parent) => row = parent,
+            None => return &NULL,
+        }
+    }
+    &row.cells[path.field]
+}
+
+/// Whether the row meets the condition.
+pub(super) fn meets(org: &Org, row: &Row, condition: &BoundCondition) -> bool {
+    match condition {
+        BoundCondition::And(parts) => parts.iter().all(|p| meets(org, row, p)),
+        BoundCondition::Or(parts) => parts.iter().any(|p| meets(org, row, p)),
+        BoundCondition::Not(inner) => !meets(org, row, inner),
+        BoundCondition::Compare {
+            path,
+            operator,
+            value: wanted,
+        } => compare(value(org, row, path), *operator, wanted, path.exact),
+        BoundCondition::In {
+            path,
+            values,
+            texts,
+            negated,
+        } => {
+            let cell = value(org, row, path);
+            let found = match cell {
+                Cell::Text(t) if path.exact => texts.contains(&**t),
+                Cell::Text(t) => texts.contains(&t.to_lowercase()),
+                Cell::Null => values.iter().any(Cell::is_null),
+                _ => values.contains(cell),
+            };
+            found != *negated
+        }
+    }
+}
+
+fn compare(cell: &Cell, operator: Operator, wanted: &Cell, exact: bool) -> bool {
+    let equal = || match (cell, wanted) {
+        (Cell::Text(a), Cell::Text(b)) if exact => a == b,
+        (Cell::Null, Cell::Null) => true,
+        _ => cell.compare(wanted) == Some(Ordering::Equal),
+    };
+    let order = || cell.compare(wanted);
+    match operator {
+        Operator::Equal => equal(),
+        Operator::NotEqual => !equal(),
+        Operator::Less => order() == Some(Ordering::Less),
+        Operator::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
+        Operator::Greater => order() == Some(Ordering::Greater),
+        Operator::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
+        Operator::Like => match (cell.as_text(), wanted.as_text()) {
+            (Some(text), Some(pattern)) => like(&text.to_lowercase(), &pattern.to_lowercase()),
+            _ => false,
+        },
+    }
+}
+
+/// `%` stands for any text, `_` for one character, `\%` and `\_` for themselves.
+pub(super) fn like(text: &str, pattern: &str) -> bool {
+    #[derive(PartialEq)]
+    enum Part {
+        Any,
+        One,
+        Just(char),
+    }
+    let mut parts = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        parts.push(match c {
+            '%' => Part::Any,
+            '_' => Part::One,
+            '\\' => Part::Just(chars.next().unwrap_or('\\')),
+            c => Part::Just(c),
+        });
+    }
+    let text: Vec<char> = text.chars().collect();
+    // The last `%` may always take one character more: no other choice has to be undone.
+    let (mut t, mut p) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match parts.get(p) {
+            Some(Part::Any) => {
+                retry = Some((p + 1, t));
+                p += 1;
+            }
+            Some(Part::One) => (t, p) = (t + 1, p + 1),
+            Some(Part::Just(c)) if *c == text[t] => (t, p) = (t + 1, p + 1),
+            _ => {
+                let Some((after, taken)) = retry else { return false };
+                retry = Some((after, taken + 1));
+                (t, p) = (taken + 1, after);
+            }
+        }
+    }
+    parts[p..].iter().all(|part| *part == Part::Any)
+}

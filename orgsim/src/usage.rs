@@ -1,0 +1,141 @@
+//! API calls as Salesforce counts them: per org, over a rolling day (contract 5).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+
+/// The window in minutes.
+const DAY_MINUTES: i64 = 24 * 60;
+
+/// What a call did, for the counts by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Call {
+    /// A token request: never counted against the day.
+    Token,
+    /// Anything on single rows and everything else.
+    Rest,
+    /// `POST /composite/sobjects`.
+    CollectionsCreate,
+    /// `PATCH /composite/sobjects`.
+    CollectionsUpdate,
+    /// `PATCH /composite/sobjects/{type}/{field}`.
+    CollectionsUpsert,
+    /// `DELETE /composite/sobjects`.
+    CollectionsDelete,
+    /// Describes.
+    Describe,
+    /// SOQL, following pages too.
+    Query,
+    /// `GET` and `POST /composite/sobjects/{type}`.
+    Retrieve,
+}
+
+impl Call {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Rest => "rest",
+            Self::CollectionsCreate => "collections_create",
+            Self::CollectionsUpdate => "collections_update",
+            Self::CollectionsUpsert => "collections_upsert",
+            Self::CollectionsDelete => "collections_delete",
+            Self::Describe => "describe",
+            Self::Query => "query",
+            Self::Retrieve => "retrieve",
+        }
+    }
+}
+
+/// Counts of one org.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    daily: u64,
+    /// Counted calls by minute, oldest first.
+    minutes: VecDeque<(i64, u64)>,
+    in_window: u64,
+    total: u64,
+    by: BTreeMap<Call, u64>,
+    rows: BTreeMap<&'static str, u64>,
+}
+
+impl Usage {
+    /// Nothing used of `daily` calls a day.
+    #[must_use]
+    pub(crate) fn new(daily: u64) -> Self {
+        let kinds = [
+            Call::Token,
+            Call::Rest,
+            Call::CollectionsCreate,
+            Call::CollectionsUpdate,
+            Call::CollectionsUpsert,
+            Call::CollectionsDelete,
+            Call::Describe,
+            Call::Query,
+            Call::Retrieve,
+        ];
+        Self {
+            daily,
+            minutes: VecDeque::new(),
+            in_window: 0,
+            total: 0,
+            by: kinds.into_iter().map(|k| (k, 0)).collect(),
+            rows: ["create", "update", "upsert", "delete"]
+                .into_iter()
+                .map(|k| (k, 0))
+                .collect(),
+        }
+    }
+
+    /// Counts one call; whether the day's number allowed it. A refused one is not counted.
+    pub(crate) fn count(&mut self, call: Call, now_ms: i64) -> bool {
+        self.age(now_ms);
+        if call != Call::Token {
+            if self.in_window >= self.daily {
+                return false;
+            }
+            let minute = now_ms.div_euclid(60_000);
+            match self.minutes.back_mut() {
+                Some((last, n)) if *last >= minute => *n += 1,
+                _ => self.minutes.push_back((minute, 1)),
+            }
+            self.in_window += 1;
+            self.total += 1;
+        }
+        *self.by.entry(call).or_default() += 1;
+        true
+    }
+
+    /// Counts rows that a call wanted to write.
+    pub(crate) fn count_rows(&mut self, verb: &'static str, rows: usize) {
+        *self.rows.entry(verb).or_default() += u64::try_from(rows).unwrap_or(u64::MAX);
+    }
+
+    fn age(&mut self, now_ms: i64) {
+        let oldest = now_ms.div_euclid(60_000) - DAY_MINUTES;
+        while let Some((minute, n)) = self.minutes.front().copied()
+            && minute <= oldest
+        {
+            self.in_window -= n;
+            self.minutes.pop_front();
+        }
+    }
+
+    /// `api-usage=18/5000`.
+    #[must_use]
+    pub(crate) fn limit_info(&self) -> String {
+        format!("api-usage={}/{}", self.in_window, self.daily)
+    }
+
+    /// The day's number and what is left of it.
+    #[must_use]
+    pub(crate) fn daily(&self) -> (u64, u64) {
+        (self.daily, self.daily - self.in_window)
+    }
+
+    /// The counts for the admin port.
+    #[must_use]
+    pub(crate) fn report(&self, fence_refusals: u64) -> Value {
+        let by: BTreeMap<&str, u64> = self.by.iter().map(|(call, n)| (call.name(), *n)).collect();
+        json!({"total": self.total, "by": by, "rows": self.rows, "fence_refusals": fence_refusals})
+    }
+}

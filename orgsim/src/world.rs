@@ -1,0 +1,309 @@
+//! All orgs of one simulator, with everything around their rows: apps, tokens, counts, faults, cursors.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use jsonwebtoken::DecodingKey;
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::commit::{Commit, CommitSink, Disturbance};
+use crate::cursors::Cursors;
+use crate::directory::{Directory, EntityField, EntitySchema};
+use crate::faults::Faults;
+use crate::org::{Caller, Org, OrgIdentity, Stream, UserIdentity, normalise};
+use crate::schema::{Schema, standard_schema};
+use crate::sessions::Sessions;
+use crate::simulator::Options;
+use crate::usage::Usage;
+
+/// One org and its surroundings. Each part has its own lock; none is held while another is taken, but for the org's own.
+pub(crate) struct OrgHandle {
+    /// Who it is.
+    pub(crate) identity: OrgIdentity,
+    /// Consumer key of its app.
+    pub(crate) client_id: String,
+    /// Consumer secret of its app.
+    pub(crate) client_secret: String,
+    /// Password of its users.
+    pub(crate) password: String,
+    org: Mutex<Org>,
+    sessions: Mutex<Sessions>,
+    usage: Mutex<Usage>,
+    faults: Mutex<Faults>,
+    cursors: Mutex<Cursors>,
+    jwt_key: Mutex<Option<DecodingKey>>,
+    first_token: OnceLock<String>,
+}
+
+/// A panic under a lock is a test's failure already: what the lock guards is used on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl OrgHandle {
+    fn new(name: &str, schema: &Arc<Schema>, sink: &Arc<dyn CommitSink>, options: &Options, now: i64) -> Self {
+        let seed = options.seed;
+        let org = Org::new(name, Arc::clone(schema), Arc::clone(sink), seed, options.fence, now);
+        let identity = org.identity.clone();
+        let mut secrets = Stream::new(seed, &format!("app {name}"));
+        let sessions = Sessions::new(&identity.org_id, Stream::new(seed, &format!("tokens {name}")));
+        let cursors = Cursors::new(Stream::new(seed, &format!("cursors {name}")));
+        Self {
+            client_id: format!("3MVG9{}", secrets.text(80)),
+            client_secret: secrets.text(64).to_uppercase(),
+            password: secrets.text(16),
+            identity,
+            org: Mutex::new(org),
+            sessions: Mutex::new(sessions),
+            usage: Mutex::new(Usage::new(options.daily_calls)),
+            faults: Mutex::new(Faults::new(Stream::new(seed, &format!("faults {name}")))),
+            cursors: Mutex::new(cursors),
+            jwt_key: Mutex::new(None),
+            first_token: OnceLock::new(),
+        }
+    }
+
+    /// Its rows, locked.
+    pub(crate) fn org(&self) -> MutexGuard<'_, Org> {
+        lock(&self.org)
+    }
+
+    /// Its tokens, locked.
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        lock(&self.sessions)
+    }
+
+    /// Its counts, locked.
+    pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
+        lock(&self.usage)
+    }
+
+    /// Its faults, locked.
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+        lock(&self.faults)
+    }
+
+    /// Its query cursors, locked.
+    pub(crate) fn cursors(&self) -> MutexGuard<'_, Cursors> {
+        lock(&self.cursors)
+    }
+
+    /// The key that assertions of its app are checked with, locked.
+    pub(crate) fn jwt_key(&self) -> MutexGuard<'_, Option<DecodingKey>> {
+        lock(&self.jwt_key)
+    }
+
+    /// The user with this login name.
+    #[must_use]
+    pub(crate) fn user(&self, username: &str) -> Option<&UserIdentity> {
+        [&self.identity.integration, &self.identity.human]
+            .into_iter()
+            .find(|u| u.username.eq_ignore_ascii_case(username))
+    }
+
+    /// A caller through the REST API.
+    #[must_use]
+    pub(crate) fn caller(&self, user: &UserIdentity, version: &str, client: Option<&str>) -> Caller {
+        let client = client.map(|c| format!(";client={c}")).unwrap_or_default();
+        let origin = format!("com/salesforce/api/rest/{version}{client}").into();
+        Caller {
+            user: Arc::clone(&user.id),
+            bypass: user.bypass,
+            origin,
+        }
+    }
+
+    /// A person in the UI.
+    #[must_use]
+    pub(crate) fn person(&self, user: &UserIdentity) -> Caller {
+        Caller {
+            user: Arc::clone(&user.id),
+            bypass: user.bypass,
+            origin: "".into(),
+        }
+    }
+}
+
+/// The way from the orgs to the bus, which is made after them because it asks them.
+#[derive(Default)]
+struct Outlet(RwLock<Option<Arc<dyn CommitSink>>>);
+
+impl Outlet {
+    fn set(&self, bus: Option<Arc<dyn CommitSink>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = bus;
+    }
+
+    fn with(&self, tell: impl FnOnce(&dyn CommitSink)) {
+        if let Some(bus) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            tell(&**bus);
+        }
+    }
+}
+
+impl CommitSink for Outlet {
+    fn publish(&self, commit: Commit) {
+        self.with(|bus| bus.publish(commit));
+    }
+
+    fn disturb(&self, org_id: &str, disturbance: Disturbance) {
+        self.with(|bus| bus.disturb(org_id, disturbance));
+    }
+}
+
+/// All orgs of one simulator.
+pub(crate) struct World {
+    /// The orgs, in the order they were named.
+    pub(crate) orgs: Vec<Arc<OrgHandle>>,
+    /// Their time.
+    pub(crate) clock: Clock,
+    /// Newest API version, e.g. 67.
+    pub(crate) newest_version: u32,
+    /// Their objects: the same in all.
+    pub(crate) schema: Arc<Schema>,
+    outlet: Arc<Outlet>,
+    by_id: HashMap<String, usize>,
+    base_url: OnceLock<String>,
+}
+
+impl World {
+    /// Makes the orgs that the options name.
+    #[must_use]
+    pub(crate) fn new(options: &Options) -> Self {
+        let outlet = Arc::new(Outlet::default());
+        let sink: Arc<dyn CommitSink> = outlet.clone();
+        let clock = Clock::new(options.stopped_at_ms);
+        let schema = Arc::new(standard_schema());
+        let orgs: Vec<_> = options
+            .orgs
+            .iter()
+            .map(|name| Arc::new(OrgHandle::new(name, &schema, &sink, options, clock.now())))
+            .collect();
+        let by_id = orgs
+            .iter()
+            .enumerate()
+            .map(|(i, o)| (o.identity.org_id.clone(), i))
+            .collect();
+        let newest_version = options
+            .api_version
+            .split('.')
+            .next()
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(67);
+        Self {
+            orgs,
+            clock,
+            newest_version,
+            schema,
+            outlet,
+            by_id,
+            base_url: OnceLock::new(),
+        }
+    }
+
+    /// Connects the bus, or ends the connection: bus and world hold each other.
+    pub(crate) fn connect(&self, bus: Option<Arc<dyn CommitSink>>) {
+        self.outlet.set(bus);
+    }
+
+    /// Disturbs the delivery of an org's events.
+    pub(crate) fn disturb(&self, org_id: &str, disturbance: Disturbance) {
+        self.outlet.disturb(org_id, disturbance);
+    }
+
+    /// Sets where the HTTP port is reached; the first call counts.
+    pub(crate) fn set_base_url(&self, url: String) {
+        self.base_url.get_or_init(|| url);
+    }
+
+    /// Where the HTTP port is reached; without a path.
+    #[must_use]
+    pub(crate) fn base_url(&self) -> &str {
+        self.base_url.get().map_or("", String::as_str)
+    }
+
+    /// The org with this 15- or 18-character id.
+    #[must_use]
+    pub(crate) fn by_id(&self, org_id: &str) -> Option<&Arc<OrgHandle>> {
+        self.orgs.get(*self.by_id.get(&normalise(org_id)?)?)
+    }
+
+    /// The org with this name or id.
+    #[must_use]
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<OrgHandle>> {
+        self.orgs
+            .iter()
+            .find(|o| o.identity.name == name)
+            .or_else(|| self.by_id(name))
+    }
+
+    /// The org and user of a live access token.
+    #[must_use]
+    pub(crate) fn session(&self, token: &str) -> Option<(Arc<OrgHandle>, UserIdentity)> {
+        let (org_id, _) = token.split_once('!')?;
+        let org = self.by_id(org_id)?;
+        let user = org.sessions().user(token, self.clock.now_ms())?;
+        Some((Arc::clone(org), user))
+    }
+
+    /// The `orgs` array of the ready line: how to reach and log in to each org.
+    #[must_use]
+    pub(crate) fn describe_orgs(&self) -> Vec<Value> {
+        self.orgs
+            .iter()
+            .map(|org| {
+                let user = &org.identity.integration;
+                let token = org
+                    .first_token
+                    .get_or_init(|| org.sessions().issue(user, self.clock.now_ms()));
+                json!({
+                    "name": org.identity.name, "org_id": org.identity.org_id, "login_url": self.base_url(),
+                    "instance_url": self.base_url(), "client_id": org.client_id, "client_secret": org.client_secret,
+                    "username": user.username, "password": org.password, "user_id": *user.id, "access_token": token,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Directory for World {
+    fn authorise(&self, org_id: &str, token: &str) -> Option<String> {
+        let org = self.by_id(org_id)?;
+        org.sessions()
+            .user(token, self.clock.now_ms())
+            .map(|_| org.identity.org_id.clone())
+    }
+
+    fn entity(&self, org_id: &str, entity: &str) -> Option<EntitySchema> {
+        // The bus may ask while an org is locked: only what needs no lock is looked at.
+        self.by_id(org_id)?;
+        let sobject = &self.schema.sobjects[self.schema.place(entity)?];
+        let fields = sobject
+            .describe_order
+            .iter()
+            .map(|i| &sobject.fields[*i])
+            .map(|f| EntityField {
+                name: f.name.to_string(),
+                sf_type: f.kind.name().to_owned(),
+                custom_field_id: f.custom_id.clone(),
+                compound: f.compound.map(str::to_owned),
+            })
+            .collect();
+        Some(EntitySchema {
+            name: sobject.name.to_string(),
+            fields,
+        })
+    }
+
+    fn captured(&self, org_id: &str) -> Vec<String> {
+        if self.by_id(org_id).is_none() {
+            return Vec::new();
+        }
+        self.schema
+            .sobjects
+            .iter()
+            .filter(|s| s.writable)
+            .map(|s| s.name.to_string())
+            .collect()
+    }
+}

@@ -1,0 +1,17 @@
+//! The simulator over real HTTP. Each fact names its source in the contract: a letter (R recorded, C quoted, F fixture,
+//! V verified in the documentation, M from memory) and a key.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod admin;
+mod bounds;
+mod collections;
+mod commits;
+mod describes;
+mod faults;
+mod fence;
+mod oauth;
+mod queries;
+mod rows;
+mod server;
+mod wire;
