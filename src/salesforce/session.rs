@@ -123,37 +123,52 @@ impl SessionKeeper {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
         let mut requests = 0;
-        let held = self.find(&mut state, stale, asked, &mut requests).await;
-        if let Err(fault) = &held {
-            state.failed = Some((fault.clone(), Instant::now()));
-        }
+        let held = match self.at_hand(&mut state, stale, asked) {
+            Some(known) => known,
+            None => {
+                let held = self.obtain(&mut state, stale, &mut requests).await;
+                state.failed = held.as_ref().err().map(|fault| (fault.clone(), Instant::now()));
+                held
+            }
+        };
         Asked { held, requests }
     }
 
-    async fn find(
+    /// What can be answered without asking anybody.
+    fn at_hand(
         &self,
         state: &mut MutexGuard<'_, State>,
         stale: Option<&Held>,
         asked: Instant,
-        requests: &mut u32,
-    ) -> Result<Arc<Held>, CallFault> {
+    ) -> Option<Result<Arc<Held>, CallFault>> {
         if let Some(held) = state
             .held
             .as_ref()
             .filter(|h| stale.is_none_or(|s| s.serial != h.serial))
         {
-            return Ok(Arc::clone(held));
+            return Some(Ok(Arc::clone(held)));
         }
         match &state.refused {
-            Some((fault, at)) if at.elapsed() < REFUSED_FOR => return Err(fault.clone()),
-            _ => state.refused = None,
+            Some((fault, at)) if at.elapsed() < REFUSED_FOR => return Some(Err(fault.clone())),
+            Some(_) => {
+                state.refused = None;
+                state.unproven = 0;
+            }
+            None => {}
         }
         // Whoever waited here while the same attempt failed shares its answer.
-        if let Some((fault, at)) = &state.failed
-            && *at >= asked
-        {
-            return Err(fault.clone());
+        match &state.failed {
+            Some((fault, at)) if *at >= asked => Some(Err(fault.clone())),
+            _ => None,
         }
+    }
+
+    async fn obtain(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        stale: Option<&Held>,
+        requests: &mut u32,
+    ) -> Result<Arc<Held>, CallFault> {
         if state.unstored.is_none() {
             if let Some(held) = self.newer_in_store(state, stale).await? {
                 return Ok(held);

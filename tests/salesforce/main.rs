@@ -15,5 +15,6 @@ mod reads;
 mod rig;
 mod rows;
 mod session;
+mod simulated;
 mod stream;
 mod tokens;

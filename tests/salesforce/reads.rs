@@ -85,3 +85,21 @@ async fn a_describe_is_its_body() {
         "GET /services/data/v67.0/sobjects/Contact/describe HTTP/1.1"
     );
 }
+
+/// `{"name":"Contact"}` as gzip.
+const ZIPPED: &[u8] = &[0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xab, 0x56, 0xca, 0x4b, 0xcc, 0x4d, 0x55, 0xb2, 0x52, 0x72, 0xce, 0xcf, 0x2b, 0x49, 0x4c, 0x2e, 0x51, 0xaa, 0x05, 0x00, 0xdb, 0x04, 0x70, 0xe4, 0x12, 0x00, 0x00, 0x00];
+
+#[tokio::test]
+async fn compressed_answers_are_read_and_cut_ones_are_noticed() {
+    let rig = Rig::start().await;
+    let gzip = "Content-Encoding: gzip\r\nContent-Type: application/json\r\n";
+    rig.stub.next(React::Say(200, gzip, ZIPPED.to_vec()));
+    let body = rig.org.describe("Contact".into()).await.unwrap();
+    assert_eq!(body.as_ref(), br#"{"name":"Contact"}"#);
+    for length in 1..ZIPPED.len() {
+        rig.stub
+            .next(React::Say(200, gzip, ZIPPED[..length].to_vec()));
+        let fault = rig.org.describe("Contact".into()).await.unwrap_err();
+        assert_eq!((fault.class, fault.code.as_ref()), (Class::Retry, "TRUNCATED"), "{length}");
+    }
+}

@@ -87,6 +87,13 @@ async fn an_org_that_refuses_every_new_session_is_not_logged_into_for_ever() {
     assert_eq!(rig.stub.logins(), 3);
     let fault = describe(&rig).await.unwrap_err();
     assert_eq!(fault.code.as_ref(), "SESSION_REFUSED");
+
+    // After its time it is tried again.
+    tokio::time::pause();
+    tokio::time::advance(REFUSED_FOR).await;
+    tokio::time::resume();
+    describe(&rig).await.unwrap_err();
+    assert_eq!(rig.stub.logins(), 4);
 }
 
 #[tokio::test]

@@ -156,3 +156,28 @@ impl Drop for Place {
         self.slot.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::salesforce::hosts::AllowedHosts;
+
+    #[tokio::test]
+    async fn streams_fill_a_channel_before_the_next_is_opened() {
+        let pool = ChannelPool::new(StreamSettings::default()).unwrap();
+        let hosts = AllowedHosts::new(["127.0.0.1"]).unwrap();
+        let one = hosts.check_pubsub("http://127.0.0.1:1").unwrap();
+        let mut places: Vec<_> = (0..STREAMS_MAX).map(|_| pool.place(&one).unwrap()).collect();
+        assert_eq!(pool.channels(), 1);
+        places.push(pool.place(&one).unwrap());
+        assert_eq!(pool.channels(), 2);
+        places.swap_remove(0);
+        places.push(pool.place(&one).unwrap());
+        assert_eq!(pool.channels(), 2, "a place that was given back is taken again");
+        let two = hosts.check_pubsub("http://127.0.0.1:2").unwrap();
+        places.push(pool.place(&two).unwrap());
+        assert_eq!(pool.channels(), 3);
+        drop(places);
+        assert_eq!(pool.channels(), 0);
+    }
+}
