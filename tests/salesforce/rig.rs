@@ -167,8 +167,8 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, url: String) {
             }
         };
         let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes()).await.unwrap_or_default();
-        stream.write_all(&body[..sent]).await.unwrap_or_default();
+        let answer = [head.as_bytes(), &body[..sent]].concat();
+        stream.write_all(&answer).await.unwrap_or_default();
         if sent < body.len() {
             return;
         }

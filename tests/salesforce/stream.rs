@@ -355,7 +355,16 @@ async fn credit_is_topped_up_when_it_runs_low_and_never_asks_for_nothing() {
         assert_eq!(next(&mut stream).await.unwrap().events.len(), 40);
     }
     // When credit was found low, as much again was asked for, and no more than 100 were ever owed.
-    let asked = || world.script.asked.lock().unwrap().iter().map(|r| r.num_requested).collect::<Vec<_>>();
+    let asked = || {
+        world
+            .script
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|r| r.num_requested)
+            .collect::<Vec<_>>()
+    };
     while asked().len() < 2 {
         tokio::task::yield_now().await;
     }

@@ -52,8 +52,13 @@ pub(super) fn error(topic: &Arc<str>, status: &Status) -> ChangesError {
         Ending::Unauthorised => ChangesError::Unauthorised { topic },
         Ending::CursorLost => ChangesError::CursorLost { topic },
         Ending::DeliveryLimit => ChangesError::DeliveryLimit { topic },
-        Ending::Broken => broken(&topic, format!("{:?}: {}", status.code(), cut(status.message()))),
+        Ending::Broken => broken(&topic, words(status)),
     }
+}
+
+/// A status on one line.
+pub(super) fn words(status: &Status) -> String {
+    format!("{:?}: {}", status.code(), cut(status.message()))
 }
 
 /// The port's error for a session that could not be had.

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::channels::ChannelPool;
 use super::ending;
 use super::pump::{self, Pump};
+use super::reading::Reader;
 use super::schemas::OrgSchemas;
 use crate::port::Answer;
 use crate::port::changes::{ChangeFeed, ChangeStream, ChangesError, EventBatch, From};
@@ -49,11 +50,13 @@ impl ChangeFeed for TenantFeed {
         let (batches, receiver) = mpsc::channel(pump::BATCHES_MAX);
         let shared = Arc::new(Buffered::default());
         let pump = Pump {
-            pool: Arc::clone(&self.pool),
-            keeper: Arc::clone(&self.keeper),
+            reader: Reader {
+                pool: Arc::clone(&self.pool),
+                keeper: Arc::clone(&self.keeper),
+                schemas: Arc::clone(&self.schemas),
+                topic: Arc::clone(&topic),
+            },
             endpoint: self.endpoint.clone(),
-            schemas: Arc::clone(&self.schemas),
-            topic: Arc::clone(&topic),
             from,
             batches,
             shared: Arc::clone(&shared),
@@ -90,6 +93,7 @@ struct Subscription {
 }
 
 impl ChangeStream for Subscription {
+    /// A call that is dropped before it answers loses nothing: the next one answers the same.
     fn next(&mut self) -> BoxFuture<'_, Result<EventBatch, ChangesError>> {
         async move {
             self.shared.wanted.notify_one();

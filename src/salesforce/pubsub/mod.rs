@@ -9,8 +9,10 @@ mod decode;
 mod ending;
 mod flatten;
 mod pump;
+mod reading;
 mod schema;
 mod schemas;
+mod session_metadata;
 mod wire;
 
 #[cfg(test)]
