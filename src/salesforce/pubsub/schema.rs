@@ -139,59 +139,38 @@ fn record<'a>(schema: &'a Schema, named: &[&'a RecordSchema]) -> Option<&'a Reco
 /// Lets through only what change events are made of, so that decoding cannot run away: no maps, no fixed sizes, arrays
 /// of strings only, no records without end.
 fn check(schema: &Schema, named: &[&RecordSchema], depth: usize) -> Result<(), SchemaError> {
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err(SchemaError::Foreign("deep nesting"));
-    };
+    let depth = depth.checked_sub(1).ok_or(SchemaError::Foreign("deep nesting"))?;
     match schema {
-        Schema::Null
-        | Schema::Boolean
-        | Schema::Int
-        | Schema::Long
-        | Schema::Float
-        | Schema::Double
-        | Schema::String
-        | Schema::Bytes
-        | Schema::Date
-        | Schema::TimestampMillis
-        | Schema::Enum(_) => Ok(()),
         Schema::Array(array) if matches!(*array.items, Schema::String) => Ok(()),
         Schema::Union(union) => union
             .variants()
             .iter()
-            .try_for_each(|branch| check_branch(branch, named, depth)),
-        other => check_branch(other, named, depth),
+            .try_for_each(|branch| check_value(branch, named, depth)),
+        other => check_value(other, named, depth),
     }
 }
 
-fn check_branch(schema: &Schema, named: &[&RecordSchema], depth: usize) -> Result<(), SchemaError> {
-    match record(schema, named) {
-        Some(record) => record
+fn check_value(schema: &Schema, named: &[&RecordSchema], depth: usize) -> Result<(), SchemaError> {
+    match (record(schema, named), schema) {
+        (Some(record), _) => record
             .fields
             .iter()
             .try_for_each(|field| check(&field.schema, named, depth)),
-        None if matches!(schema, Schema::Union(_) | Schema::Map(_) | Schema::Fixed(_)) => {
-            Err(SchemaError::Foreign("a map, a fixed size or a union in a union"))
-        }
-        None if matches!(schema, Schema::Ref { .. } | Schema::Record(_)) => {
-            Err(SchemaError::Foreign("an unknown name"))
-        }
-        None if matches!(
-            schema,
+        (
+            None,
             Schema::Null
-                | Schema::Boolean
-                | Schema::Int
-                | Schema::Long
-                | Schema::Float
-                | Schema::Double
-                | Schema::String
-                | Schema::Bytes
-                | Schema::Date
-                | Schema::TimestampMillis
-                | Schema::Enum(_)
-        ) =>
-        {
-            Ok(())
-        }
-        None => Err(SchemaError::Foreign("a type beyond text, numbers and records")),
+            | Schema::Boolean
+            | Schema::Int
+            | Schema::Long
+            | Schema::Float
+            | Schema::Double
+            | Schema::String
+            | Schema::Bytes
+            | Schema::Date
+            | Schema::TimestampMillis
+            | Schema::Enum(_),
+        ) => Ok(()),
+        (None, Schema::Ref { .. }) => Err(SchemaError::Foreign("a name that stands for no record")),
+        (None, _) => Err(SchemaError::Foreign("a type beyond text, numbers and records")),
     }
 }
