@@ -6,4 +6,5 @@
 pub mod app;
 pub mod cli;
 pub mod port;
+pub mod salesforce;
 pub mod settings;
