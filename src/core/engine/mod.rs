@@ -3,6 +3,11 @@
 pub mod call;
 pub mod classify;
 pub mod commit;
+pub mod fair;
 pub mod inbound;
+pub mod lease;
+pub mod place;
+pub mod placement;
 pub mod state;
+pub mod supervise;
 pub mod tenant;
