@@ -3,4 +3,7 @@
 //! Imports point one way: `tandem_core` (domain, engine) ← [`port`] ← (`salesforce` | `store` | `sink`) ← `actor` ←
 //! `http` ← `cli`. `settings` and `telemetry` may be used by all but the core. `tests/tidy` enforces it.
 
+pub mod actor;
 pub mod port;
+pub mod sink;
+pub mod telemetry;

@@ -55,7 +55,7 @@ impl Fair {
     }
 
     /// Whose turn it is; call once for each free worker.
-    pub fn next(&mut self) -> Option<TenantName> {
+    pub fn grant(&mut self) -> Option<TenantName> {
         self.skip_rounds();
         for _ in 0..=self.turns.len() {
             let tenant = self.turns.pop_front()?;

@@ -15,7 +15,7 @@ fn tenants_take_turns_however_many_one_asks_for() {
     for n in 1..4 {
         assert!(fair.want(&name(n)));
     }
-    let first: Vec<_> = (0..5).filter_map(|_| fair.next()).collect();
+    let first: Vec<_> = (0..5).filter_map(|_| fair.grant()).collect();
     assert_eq!(first, [name(0), name(1), name(2), name(3), name(0)]);
 }
 
@@ -29,7 +29,7 @@ fn a_slow_org_gets_fewer_turns() {
         fair.want(&quick);
     }
     for _ in 0..200 {
-        let tenant = fair.next().unwrap();
+        let tenant = fair.grant().unwrap();
         fair.want(&tenant);
         fair.charge(&tenant, if tenant == slow { 1_000 } else { 100 });
         *turns.entry(tenant).or_insert(0) += 1;
@@ -49,7 +49,7 @@ proptest! {
                 0 => if fair.want(&tenant) { *asked.entry(tenant).or_default() += 1; },
                 1 => { fair.forget(&tenant); asked.remove(&tenant); }
                 2 => fair.charge(&tenant, millis),
-                _ => match fair.next() {
+                _ => match fair.grant() {
                     Some(t) => {
                         let left = asked.get_mut(&t).filter(|n| **n > 0);
                         prop_assert!(left.is_some(), "{t} was granted what it did not ask for");
@@ -69,7 +69,7 @@ proptest! {
         let mut last_seen: BTreeMap<TenantName, usize> = BTreeMap::new();
         let k = costs.len();
         for turn in 0.. {
-            let Some(t) = fair.next() else { break };
+            let Some(t) = fair.grant() else { break };
             let n: usize = t.as_str()[1..].parse().unwrap();
             fair.charge(&t, costs[n]);
             last_seen.insert(t, turn);

@@ -1,0 +1,249 @@
+//! A tenant's change stream: a task on the io runtime, and the shard's account of it.
+//!
+//! The task outlives the tenant's connection. It reads one batch, tells the shard, and waits until it is asked for the
+//! next, so at most one batch of a tenant is in memory. A quiet tenant's first event wakes it; the new connection
+//! names the place that Redis holds, and if that is where this stream stands, nothing is opened anew.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Recipient;
+use futures::FutureExt;
+use opentelemetry::KeyValue;
+use tandem_core::domain::ids::ReplayId;
+use tandem_core::domain::time::Timestamp;
+use tandem_core::engine::supervise::jittered;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::clock::Dice;
+use super::messages::{Life, News, StreamTold};
+use super::tenant::TenantSpec;
+use super::watch::{Generation, panic_text};
+use crate::port::changes::{ChangesError, From};
+use crate::telemetry::Telemetry;
+use crate::telemetry::names::Metric;
+
+/// Pause before a stream that broke is opened again; doubles up to `PAUSE_MAX`.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Pause when the org's daily deliveries are used up.
+const PAUSE_LIMIT: Duration = Duration::from_secs(600);
+/// A quiet tenant's keep-alives are passed over this long; then one wakes it, so that its stored place stays far
+/// younger than the 72 h that Salesforce keeps events.
+pub(super) const CURSOR_STORED_EVERY: Duration = Duration::from_secs(3600);
+
+/// The shard's account of a tenant's stream.
+pub(super) struct StreamSlot {
+    pub(super) generation: Generation,
+    /// The place that the tenant has stored, as far as is known here.
+    acked: Option<ReplayId>,
+    /// Came, and was given to nobody yet.
+    held: Option<News>,
+    /// Given to a machine that has not asked for more yet: its place.
+    delivered: Option<ReplayId>,
+    /// Who listens.
+    listener: Option<Life>,
+    /// Its place was lost: it has ended.
+    lost: bool,
+    /// When something was last given to a machine.
+    told_at: Timestamp,
+    /// Asks the task for more; holds one.
+    orders: mpsc::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// What the shard is to do with news.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// Give them to the connection.
+    Deliver(Life, News),
+    /// Start the tenant; they are held until it subscribes.
+    Wake,
+    /// Nothing.
+    Passed,
+}
+
+impl StreamSlot {
+    /// Opens a stream for a machine that listens.
+    pub(super) fn open(task: StreamTask, after: Option<ReplayId>, life: Life, now: Timestamp) -> Self {
+        let (orders, asked) = mpsc::channel(1);
+        let generation = task.generation;
+        let acked = after.clone();
+        let task = tokio::spawn(task.run(after, asked));
+        let (held, delivered) = (None, None);
+        Self {
+            generation,
+            acked,
+            held,
+            delivered,
+            listener: Some(life),
+            lost: false,
+            told_at: now,
+            orders,
+            task,
+        }
+    }
+
+    /// A machine subscribes. What is held for it, if this stream stands where it wants to go on; nothing when the
+    /// stream must be opened anew.
+    pub(super) fn resume(&mut self, after: Option<&ReplayId>, life: Life, now: Timestamp) -> Option<Option<News>> {
+        if self.delivered.is_some() && self.delivered.as_ref() == after {
+            // It was stored before the machine was lost.
+            self.next(None);
+        }
+        let usable = self.delivered.is_none() && self.acked.as_ref() == after;
+        if !usable || (self.lost && self.held.is_none()) {
+            return None;
+        }
+        self.listener = Some(life);
+        let news = self.held.take();
+        if let Some(news) = &news {
+            self.gave(news, now);
+        }
+        Some(news)
+    }
+
+    /// The machine wants more (`life`: only if it is the one that listens).
+    pub(super) fn next(&mut self, life: Option<Life>) {
+        if life.is_none() || life == self.listener {
+            if let Some(stored) = self.delivered.take() {
+                self.acked = Some(stored);
+                self.ask();
+            }
+        }
+    }
+
+    /// Something came.
+    pub(super) fn told(&mut self, news: News, now: Timestamp) -> Told {
+        self.lost |= matches!(news, News::CursorLost);
+        if let Some(life) = self.listener {
+            self.gave(&news, now);
+            return Told::Deliver(life, news);
+        }
+        let only_alive = matches!(&news, News::Batch(batch) if batch.events.is_empty());
+        if only_alive && now.since(self.told_at) < CURSOR_STORED_EVERY {
+            self.ask();
+            return Told::Passed;
+        }
+        self.held = Some(news);
+        Told::Wake
+    }
+
+    /// The connection has died or stopped: nobody listens.
+    pub(super) fn unheard(&mut self) {
+        self.listener = None;
+    }
+
+    /// Whether something is held for a machine to come.
+    pub(super) fn has_news(&self) -> bool {
+        self.held.is_some()
+    }
+
+    fn gave(&mut self, news: &News, now: Timestamp) {
+        self.told_at = now;
+        if let News::Batch(batch) = news {
+            self.delivered = Some(batch.latest.clone());
+        }
+    }
+
+    fn ask(&self) {
+        // The channel holds one order and the task one batch: a second order at a time cannot be.
+        let _full_means_asked = self.orders.try_send(()).is_err();
+    }
+}
+
+impl Drop for StreamSlot {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What a stream's task works with.
+pub(super) struct StreamTask {
+    pub(super) spec: Arc<TenantSpec>,
+    pub(super) generation: Generation,
+    pub(super) shard: Recipient<StreamTold>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) dice: Arc<Dice>,
+}
+
+impl StreamTask {
+    async fn run(self, after: Option<ReplayId>, mut asked: mpsc::Receiver<()>) {
+        let mut place = after;
+        let mut failures: u32 = 0;
+        loop {
+            let before = place.clone();
+            let ended = AssertUnwindSafe(self.listen(&mut place, &mut asked))
+                .catch_unwind()
+                .await;
+            if place != before {
+                failures = 0;
+            }
+            let (word, pause) = match ended {
+                Ok(None) => return,
+                Ok(Some(error)) => {
+                    tracing::info!(tenant = %self.spec.name, %error, "change stream ended");
+                    match error {
+                        ChangesError::CursorLost { .. } => {
+                            self.count("cursor_lost");
+                            self.tell(News::CursorLost);
+                            return;
+                        }
+                        ChangesError::DeliveryLimit { .. } => ("delivery_limit", PAUSE_LIMIT),
+                        ChangesError::Unauthorised { .. } => ("unauthorised", doubled(failures)),
+                        ChangesError::Broken { .. } => ("broken", doubled(failures)),
+                    }
+                }
+                Err(payload) => {
+                    self.telemetry
+                        .panicked("stream", self.spec.name.as_str(), &panic_text(payload.as_ref()));
+                    ("panic", doubled(failures))
+                }
+            };
+            self.count(word);
+            failures = failures.saturating_add(1);
+            tokio::time::sleep(jittered(pause, self.dice.roll())).await;
+        }
+    }
+
+    /// One subscription until it ends; nothing when nobody wants more.
+    async fn listen(&self, place: &mut Option<ReplayId>, asked: &mut mpsc::Receiver<()>) -> Option<ChangesError> {
+        let from = place.clone().map_or(From::Latest, From::After);
+        let mut stream = match self.spec.changes.subscribe(Arc::clone(&self.spec.topic), from).await {
+            Ok(stream) => stream,
+            Err(error) => return Some(error),
+        };
+        loop {
+            match stream.next().await {
+                Ok(batch) => {
+                    *place = Some(batch.latest.clone());
+                    self.tell(News::Batch(batch));
+                }
+                Err(error) => return Some(error),
+            }
+            asked.recv().await?;
+        }
+    }
+
+    fn tell(&self, news: News) {
+        // One for each order: at most one waits.
+        self.shard.do_send(StreamTold {
+            tenant: self.spec.name.clone(),
+            generation: self.generation,
+            news,
+        });
+    }
+
+    fn count(&self, kind: &'static str) {
+        self.telemetry
+            .add(Metric::StreamFailures, 1, &[KeyValue::new("kind", kind)]);
+    }
+}
+
+fn doubled(failures: u32) -> Duration {
+    PAUSE_MIN
+        .saturating_mul(2_u32.saturating_pow(failures.min(16)))
+        .min(PAUSE_MAX)
+}
