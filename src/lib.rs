@@ -4,6 +4,7 @@
 //! `http` ← `cli`. `settings` and `telemetry` may be used by all but the core. `tests/tidy` enforces it.
 
 pub mod actor;
+pub mod http;
 pub mod port;
 pub mod sink;
 pub mod telemetry;

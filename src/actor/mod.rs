@@ -21,11 +21,13 @@ mod node;
 pub mod pool;
 mod row;
 pub mod runtime;
+mod seats;
 pub mod shard;
 mod start;
 mod stream;
 mod streams;
 pub mod tenant;
+mod timer;
 pub mod watch;
 mod worker;
 

@@ -20,8 +20,8 @@ use super::contain::contained;
 use super::directory::Board;
 use super::doorbell::Bell;
 use super::messages::{
-    Assign, AttachRefused, Busy, DrainPartition, Due, Finish, Gone, LaneBroken, LaneOpened, LaneTerm, PartitionDrained,
-    Passivate, Report, Revoke, Rung, Wake,
+    Assign, AttachRefused, Busy, DrainPartition, Due, Gone, LaneBroken, LaneOpened, LaneTerm, PartitionDrained, Report,
+    Revoke, Rung, Wake,
 };
 use super::pool::WorkerPool;
 use super::row::{Deadlines, Row, State};
@@ -36,12 +36,6 @@ pub const STARTING_MAX: usize = 10;
 const STARTING_FOR: Duration = Duration::from_secs(30);
 /// Tenants without work become rows after this long.
 pub const PASSIVATE_AFTER: Duration = Duration::from_secs(30);
-/// The timer runs at least this often.
-const TICK_MAX: Duration = Duration::from_secs(1);
-/// … and no more often than this.
-const TICK_MIN: Duration = Duration::from_millis(2);
-/// Tenants that one tick acts on; the rest comes with the next one.
-const TENANTS_A_TICK: usize = 64;
 /// Pause before a lane is opened again after it broke, or after it could not be opened (times 2ⁿ, up to 16).
 const LANE_PAUSE: Duration = Duration::from_millis(400);
 
@@ -73,12 +67,12 @@ pub struct Shard {
     lane_failures: u32,
     /// Counts connections and streams, over all tenants: no two lives share a number.
     pub(super) generations: Generation,
-    starts: VecDeque<TenantName>,
-    starting: BTreeSet<TenantName>,
-    deadlines: Deadlines,
+    pub(super) starts: VecDeque<TenantName>,
+    pub(super) starting: BTreeSet<TenantName>,
+    pub(super) deadlines: Deadlines,
     /// Partitions that are to be given back, and their tenants that were not asked yet.
-    draining: BTreeMap<u16, VecDeque<TenantName>>,
-    timer: Option<(tokio::time::Instant, SpawnHandle)>,
+    pub(super) draining: BTreeMap<u16, VecDeque<TenantName>>,
+    pub(super) timer: Option<(tokio::time::Instant, SpawnHandle)>,
 }
 
 impl Shard {
@@ -103,7 +97,7 @@ impl Shard {
         }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.deps.clock.now()
     }
 
@@ -143,7 +137,7 @@ impl Shard {
         }
     }
 
-    fn start_some(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn start_some(&mut self, ctx: &mut Context<Self>) {
         while self.starting.len() < STARTING_MAX {
             let Some(tenant) = self.starts.pop_front() else { return };
             let until = self.now().after(STARTING_FOR);
@@ -182,13 +176,13 @@ impl Shard {
         }
     }
 
-    fn started(&mut self, tenant: &TenantName, ctx: &mut Context<Self>) {
+    pub(super) fn started(&mut self, tenant: &TenantName, ctx: &mut Context<Self>) {
         if self.starting.remove(tenant) {
             self.start_some(ctx);
         }
     }
 
-    fn drop_row(&mut self, tenant: &TenantName) {
+    pub(super) fn drop_row(&mut self, tenant: &TenantName) {
         if let Some(mut row) = self.rows.remove(tenant) {
             self.deadlines.set(&mut row, None);
             self.starting.remove(tenant);
@@ -201,110 +195,10 @@ impl Shard {
     }
 
     /// Tells the node when a partition that drains has no tenant left.
-    fn check_drained(&mut self, partition: u16) {
+    pub(super) fn check_drained(&mut self, partition: u16) {
         let left = self.rows.values().any(|row| row.partition == partition);
         if !left && self.draining.remove(&partition).is_some() {
             self.deps.drained.do_send(PartitionDrained(partition));
-        }
-    }
-
-    // ===== the timer =====
-
-    /// Sees to it that the timer runs when the first tenant is due, and once in `TICK_MAX`.
-    fn arm(&mut self, ctx: &mut Context<Self>) {
-        let more = self.draining.values().any(|asked| !asked.is_empty());
-        let due = self.deadlines.first().map_or(TICK_MAX, |at| at.since(self.now()));
-        let pause = if more { TICK_MIN } else { due.clamp(TICK_MIN, TICK_MAX) };
-        let at = tokio::time::Instant::now() + pause;
-        if let Some((armed, handle)) = self.timer {
-            if armed <= at {
-                return;
-            }
-            ctx.cancel_future(handle);
-        }
-        let handle = ctx.run_later(pause, move |this, ctx| {
-            let lag = tokio::time::Instant::now().saturating_duration_since(at);
-            this.deps.telemetry.record(Metric::ShardLag, lag.as_secs_f64(), &[]);
-            this.timer = None;
-            this.tick(ctx);
-            this.arm(ctx);
-        });
-        self.timer = Some((at, handle));
-    }
-
-    fn tick(&mut self, ctx: &mut Context<Self>) {
-        let now = self.now();
-        self.pulse();
-        for _ in 0..TENANTS_A_TICK {
-            let Some(tenant) = self.deadlines.pop(now, &mut self.rows) else {
-                break;
-            };
-            self.due(&tenant, ctx);
-        }
-        let late = |state: &State| matches!(state, State::Starting(_, until) if *until <= now);
-        let slow: Vec<_> = self
-            .starting
-            .iter()
-            .filter(|t| self.rows.get(*t).is_none_or(|r| late(&r.state)))
-            .cloned()
-            .collect();
-        for tenant in slow {
-            self.started(&tenant, ctx);
-        }
-        self.ask_drains(ctx);
-    }
-
-    fn pulse(&self) {
-        let ms = u64::try_from(self.deps.clock.since_boot().as_millis()).unwrap_or(u64::MAX);
-        self.deps.pulse.store(ms, Ordering::Relaxed);
-    }
-
-    /// A tenant's time has come: its machine's, its pause's, or that of becoming quiet.
-    fn due(&mut self, tenant: &TenantName, ctx: &mut Context<Self>) {
-        let now = self.now();
-        let Some(row) = self.rows.get_mut(tenant) else { return };
-        match &row.state {
-            State::Live(connection) if row.idle_since.is_some_and(|since| now.since(since) >= PASSIVATE_AFTER) => {
-                connection.addr.do_send(Passivate);
-                let State::Live(connection) = row.turn(State::Quiet) else {
-                    return;
-                };
-                row.turn(State::Stopping(connection));
-            }
-            State::Starting(connection, _) | State::Live(connection) | State::Draining(connection) => {
-                connection.addr.do_send(Due);
-            }
-            State::Quiet | State::BackingOff | State::Parked => {
-                row.turn(State::Queued);
-                self.starts.push_back(tenant.clone());
-                self.start_some(ctx);
-            }
-            State::Stopping(_) | State::Queued => {}
-        }
-    }
-
-    /// Asks the tenants of partitions that are given back to finish, some at a time.
-    fn ask_drains(&mut self, ctx: &mut Context<Self>) {
-        let mut room = TENANTS_A_TICK;
-        for partition in self.draining.keys().copied().collect::<Vec<_>>() {
-            while room > 0 {
-                let Some(tenant) = self.draining.get_mut(&partition).and_then(VecDeque::pop_front) else {
-                    break;
-                };
-                room -= 1;
-                let Some(row) = self.rows.get_mut(&tenant) else {
-                    continue;
-                };
-                match row.turn(State::Quiet) {
-                    State::Starting(c, _) | State::Live(c) | State::Stopping(c) | State::Draining(c) => {
-                        c.addr.do_send(Finish);
-                        row.turn(State::Draining(c));
-                        self.started(&tenant, ctx);
-                    }
-                    State::Queued | State::Quiet | State::BackingOff | State::Parked => self.drop_row(&tenant),
-                }
-            }
-            self.check_drained(partition);
         }
     }
 }

@@ -107,11 +107,11 @@ impl StreamSlot {
 
     /// The machine wants more (`life`: only if it is the one that listens).
     pub(super) fn next(&mut self, life: Option<Life>) {
-        if life.is_none() || life == self.listener {
-            if let Some(stored) = self.delivered.take() {
-                self.acked = Some(stored);
-                self.ask();
-            }
+        if (life.is_none() || life == self.listener)
+            && let Some(stored) = self.delivered.take()
+        {
+            self.acked = Some(stored);
+            self.ask();
         }
     }
 
