@@ -19,6 +19,9 @@ use crate::port::cluster::Cluster;
 const SWEEP_AT_ONCE: usize = 500;
 /// How often producers' hints are collected.
 const HINTS_EVERY: Duration = Duration::from_secs(1);
+/// How many times rarer sweeps are while the doorbell tells of every append: 10,000 idle tenants then cost a few
+/// hundred commands a second.
+const RARER: u32 = 6;
 /// Pause before the doorbell is opened again.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
 
@@ -66,6 +69,8 @@ pub(super) struct Bells {
     here: Mutex<BTreeSet<TenantName>>,
     /// Asks for a sweep now.
     sweep: Notify,
+    /// Whom the doorbell told of since the last sweep; nothing while it is not open.
+    heard: Mutex<Option<BTreeSet<TenantName>>>,
 }
 
 impl Bells {
@@ -75,6 +80,7 @@ impl Bells {
             bells,
             here: Mutex::default(),
             sweep: Notify::new(),
+            heard: Mutex::default(),
         }
     }
 
@@ -108,6 +114,11 @@ impl Bells {
         }
     }
 
+    /// Notes what the doorbell does.
+    fn heard<T>(&self, note: impl FnOnce(&mut Option<BTreeSet<TenantName>>) -> T) -> T {
+        note(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Which shard has a partition's tenants.
     pub(super) fn shard_of(&self, partition: u16) -> usize {
         usize::from(partition) % self.bells.len()
@@ -119,12 +130,15 @@ pub(super) async fn listen(cluster: Arc<dyn Cluster>, bells: Arc<Bells>, dice: A
     loop {
         match cluster.doorbell().await {
             Ok(mut rings) => {
+                bells.heard(|heard| *heard = Some(BTreeSet::new()));
                 bells.sweep.notify_one();
                 while let Some(name) = rings.recv().await {
                     if let Ok(tenant) = TenantName::new(&name) {
+                        bells.heard(|heard| heard.as_mut().is_some_and(|h| h.insert(tenant.clone())));
                         bells.ring(tenant);
                     }
                 }
+                bells.heard(|heard| *heard = None);
                 tracing::info!("the doorbell's connection ended; opening it again");
             }
             Err(error) => tracing::warn!(%error, "the doorbell could not be opened; the sweep finds appends meanwhile"),
@@ -133,19 +147,27 @@ pub(super) async fn listen(cluster: Arc<dyn Cluster>, bells: Arc<Bells>, dice: A
     }
 }
 
-/// Sweeps for ever: what appends nobody told of.
+/// Sweeps for ever: what appends nobody told of. Every `every`, and more rarely once the doorbell has told of appends
+/// and of every one that a sweep found.
 pub(super) async fn sweep(cluster: Arc<dyn Cluster>, bells: Arc<Bells>, every: Duration) {
     let mut known: BTreeMap<TenantName, [StreamId; 2]> = BTreeMap::new();
+    let mut proven = false;
     loop {
+        let pause = if proven { every * RARER } else { every };
         // The deadline is only there to end the wait.
-        let _elapsed = tokio::time::timeout(every, bells.sweep.notified()).await.is_err();
+        let _elapsed = tokio::time::timeout(pause, bells.sweep.notified()).await.is_err();
         let here = bells.list();
+        // Taken first: what is rung for from now on counts for the next sweep, too.
+        let heard = bells.heard(|heard| heard.as_mut().map(std::mem::take));
+        let mut missed = false;
         let mut fresh = BTreeMap::new();
         for some in here.chunks(SWEEP_AT_ONCE) {
             match cluster.sweep(some.to_vec()).await {
                 Ok(ends) => {
                     for (tenant, ends) in some.iter().zip(ends) {
-                        if known.get(tenant) != Some(&ends) {
+                        let before = known.get(tenant);
+                        if before != Some(&ends) {
+                            missed |= before.is_some() && heard.as_ref().is_none_or(|h| !h.contains(tenant));
                             bells.ring(tenant.clone());
                         }
                         fresh.insert(tenant.clone(), ends);
@@ -155,6 +177,8 @@ pub(super) async fn sweep(cluster: Arc<dyn Cluster>, bells: Arc<Bells>, every: D
             }
         }
         known = fresh;
+        let told = heard.as_ref().is_some_and(|h| !h.is_empty());
+        proven = heard.is_some() && !missed && (proven || told);
     }
 }
 

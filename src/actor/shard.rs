@@ -80,7 +80,7 @@ impl Shard {
         let shard = ctx.address();
         let (workers, telemetry) = (deps.workers, Arc::clone(&deps.telemetry));
         let on_exit = move |exited: ChildExited<PoolId>| shard.do_send(exited);
-        let pool = spawn_watched(PoolId, 0, on_exit, |ctx| WorkerPool::new(workers, telemetry, ctx));
+        let pool = spawn_watched(PoolId, 0, on_exit, move |ctx| WorkerPool::new(workers, telemetry, ctx));
         Self {
             deps,
             rows: BTreeMap::new(),

@@ -70,22 +70,25 @@ impl<A: Actor> fmt::Debug for Watched<A> {
     }
 }
 
-/// Starts what `make` builds on this arbiter and tells its end to `on_exit`, once, with the reason.
+/// Starts what `make` builds on this arbiter and tells its end to `on_exit`, once, with the reason. `make` runs in the
+/// child's own task: if it panics, that is the child's end, not the parent's.
 /// Must be called on an arbiter or inside a `LocalSet`.
 pub fn spawn_watched<A, I>(
     id: I,
     generation: Generation,
     on_exit: impl FnOnce(ChildExited<I>) + 'static,
-    make: impl FnOnce(&mut Context<A>) -> A,
+    make: impl FnOnce(&mut Context<A>) -> A + 'static,
 ) -> Watched<A>
 where
     A: Actor<Context = Context<A>>,
     I: 'static,
 {
     let mut ctx = Context::new();
-    let actor = make(&mut ctx);
     let addr = actix::AsyncContext::address(&ctx);
-    let task = actix_rt::spawn(ctx.into_future(actor));
+    let task = actix_rt::spawn(async move {
+        let actor = make(&mut ctx);
+        ctx.into_future(actor).await;
+    });
     let abort = task.abort_handle();
     actix_rt::spawn(async move {
         let exit = match task.await {

@@ -61,6 +61,23 @@ async fn a_slow_org_with_much_work_does_not_hold_up_a_quick_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_never_ends_is_given_up_as_unknown() {
+    local(async {
+        let world = World::default();
+        world.with("acme", |t| {
+            t.work = 1;
+            t.org_takes = Duration::from_secs(100_000);
+        });
+        let _node = world.node("a", &["acme"]);
+        within(Duration::from_secs(250), "given up", || {
+            world.count("acme", "failed") == 1
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tenant_that_dies_with_a_grant_gives_it_back() {
     local(async {
         let world = World::default();

@@ -26,7 +26,7 @@ async fn all_tenants_attach_again_on_a_new_lane() {
                 .iter()
                 .all(|t| world.count(t, "lost") == 1 && world.count(t, "built") == 1)
         );
-        assert_eq!(world.state().lanes_opened, 3, "the first two are broken");
+        assert_eq!(world.state().lanes_opened, 2);
         pass(Duration::from_secs(20)).await;
         assert!(
             TENANTS.iter().all(|t| world.count(t, "lost") == 1),
@@ -47,6 +47,29 @@ async fn what_earlier_owners_left_in_the_outbox_is_forwarded() {
         })
         .await;
         world.with("acme", |t| assert_eq!(t.feed, (1..=450).collect::<Vec<_>>()));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forwarder_that_breaks_off_begins_at_the_beginning_and_repeats_nothing() {
+    local(async {
+        let world = World::default();
+        world.with("acme", |t| {
+            t.outbox = (1..=450).collect();
+            t.forwards_left = Some(1);
+        });
+        let _node = world.node("a", &["acme"]);
+        within(SOON, "forwarded", || {
+            world.with("acme", |t| t.feed.len() == 450 && t.outbox.is_empty())
+        })
+        .await;
+        world.with("acme", |t| assert_eq!(t.feed, (1..=450).collect::<Vec<_>>()));
+        assert_eq!(
+            world.count("acme", "attached 2"),
+            1,
+            "a broken connection is one for the machine, too"
+        );
     })
     .await;
 }

@@ -65,11 +65,13 @@ async fn answers_to_an_earlier_life_are_dropped() {
             1,
             "lost once, however many requests failed"
         );
-        gate.notify_waiters();
         pass(SOON).await;
+        let before = world.count("acme", "log");
+        gate.notify_waiters();
+        pass(Duration::from_secs(1)).await;
         assert_eq!(
             world.count("acme", "log"),
-            1,
+            before,
             "the first life's answer came too late: {:?}",
             world.told("acme")
         );
@@ -89,6 +91,55 @@ async fn a_panic_in_the_orgs_client_is_an_unknown_outcome() {
         let _node = world.node("a", &["acme"]);
         within(SOON, "answered", || world.count("acme", "failed") == 1).await;
         assert_eq!(world.count("acme", "built"), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_cannot_be_built_harms_nobody_else() {
+    local(async {
+        let world = World::default();
+        world.with("bad", |t| t.panic_on = Some("built"));
+        let node = world.node("a", &["bad", "good"]);
+        let state = |t: &str| node.directory.tenant(&name(t)).unwrap().state;
+        within(Duration::from_secs(60), "parked", || {
+            state("bad") == TenantState::Parked
+        })
+        .await;
+        assert_eq!(world.count("good", "built"), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_dies_is_started_again_with_its_tenants() {
+    local(async {
+        let world = World::default();
+        let node = world.node("a", &["acme", "beta"]);
+        let quiet = || {
+            node.directory
+                .tenants(None, 9)
+                .iter()
+                .all(|t| t.state == TenantState::Quiet)
+        };
+        within(
+            Duration::from_secs(60),
+            "quiet: only the shard asks for the time",
+            quiet,
+        )
+        .await;
+        world.state().clock_panics = true;
+        within(SOON, "crashed", || !world.state().clock_panics).await;
+        within(SOON, "again", || {
+            ["acme", "beta"].iter().all(|t| world.count(t, "attached 2") == 1)
+        })
+        .await;
+        pass(SOON).await;
+        assert!(
+            ["acme", "beta"].iter().all(|t| world.with(t, |t| t.open) == 1),
+            "its streams ended with it"
+        );
+        assert_eq!(world.state().fatal.len(), 0);
     })
     .await;
 }

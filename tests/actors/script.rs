@@ -13,7 +13,7 @@ use tandem_core::engine::tenant::{Effect, Input, Phase, Snapshot};
 
 use crate::world::{World, replay_number};
 
-pub struct Scripted {
+pub(crate) struct Scripted {
     world: World,
     tenant: String,
     phase: Phase,
@@ -22,13 +22,12 @@ pub struct Scripted {
     running: usize,
     sent: u64,
     draining: bool,
-    pub wake_at: Option<Timestamp>,
+    pub(crate) wake_at: Option<Timestamp>,
 }
 
 impl Scripted {
-    pub fn new(world: World, tenant: &str) -> Self {
-        world.with(tenant, |t| t.told.push("built".to_owned()));
-        Self {
+    pub(crate) fn new(world: World, tenant: &str) -> Self {
+        let machine = Self {
             world,
             tenant: tenant.to_owned(),
             phase: Phase::Detached,
@@ -38,7 +37,9 @@ impl Scripted {
             sent: 0,
             draining: false,
             wake_at: None,
-        }
+        };
+        machine.told("built");
+        machine
     }
 
     fn told(&self, word: impl Into<String>) {

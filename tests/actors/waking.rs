@@ -78,6 +78,31 @@ async fn a_doorbell_that_breaks_is_opened_again_and_followed_by_a_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_doorbell_that_proves_itself_makes_sweeps_rare_until_it_misses_one() {
+    local(async {
+        let world = World::default();
+        let _node = world.node("a", &["acme"]);
+        within(SOON, "live", || world.count("acme", "log") == 1).await;
+        pass(Duration::from_secs(7)).await;
+        world.append("acme");
+        pass(Duration::from_secs(12)).await;
+        let before = world.state().sweeps;
+        pass(Duration::from_secs(300)).await;
+        let rare = world.state().sweeps - before;
+        assert!((9..=11).contains(&rare), "{rare} sweeps in 5 minutes");
+        world.state().deaf = true;
+        world.append("acme");
+        let woken = || world.count("acme", "built") + world.count("acme", "wake");
+        let before = woken();
+        within(Duration::from_secs(31), "found", || woken() > before).await;
+        let before = world.state().sweeps;
+        pass(Duration::from_secs(60)).await;
+        assert!(world.state().sweeps - before >= 11, "and not trusted any more");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_rings_are_one_wake() {
     local(async {
         let world = World::default();

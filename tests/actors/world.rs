@@ -26,35 +26,37 @@ use tokio::time::Instant;
 
 use crate::script::Scripted;
 
-pub const WALL: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const WALL: Timestamp = Timestamp(1_800_000_000_000);
 
 /// How the fake store and org behave for one tenant, and what was seen of it.
 #[derive(Default)]
-pub struct Tenant {
+pub(crate) struct Tenant {
     /// What its machine did and was told, in order.
-    pub told: Vec<String>,
+    pub(crate) told: Vec<String>,
     /// The machine panics when it is told this word.
-    pub panic_on: Option<&'static str>,
+    pub(crate) panic_on: Option<&'static str>,
     /// Batches that its machine has to send.
-    pub work: usize,
+    pub(crate) work: usize,
     /// How long the org takes.
-    pub org_takes: Duration,
+    pub(crate) org_takes: Duration,
     /// The org's client panics.
-    pub org_panics: bool,
-    pub attaches: u64,
+    pub(crate) org_panics: bool,
+    pub(crate) attaches: u64,
     /// Partition epochs below this one are refused.
-    pub epoch_seen: u64,
-    pub cursor: Option<ReplayId>,
-    pub newest: u64,
-    pub outbox: Vec<u64>,
-    pub feed: Vec<u64>,
+    pub(crate) epoch_seen: u64,
+    pub(crate) cursor: Option<ReplayId>,
+    pub(crate) newest: u64,
+    pub(crate) outbox: Vec<u64>,
+    pub(crate) feed: Vec<u64>,
+    /// Forwards that succeed before one fails with a broken connection.
+    pub(crate) forwards_left: Option<usize>,
     /// Subscriptions ever, and open now.
-    pub subscribed: usize,
-    pub open: usize,
+    pub(crate) subscribed: usize,
+    pub(crate) open: usize,
     /// Where events are put in.
-    pub events: Option<mpsc::UnboundedSender<Result<EventBatch, ChangesError>>>,
+    pub(crate) events: Option<mpsc::UnboundedSender<Result<EventBatch, ChangesError>>>,
     /// Answers to `read_log` wait for this.
-    pub hold_log: Option<Arc<Notify>>,
+    pub(crate) hold_log: Option<Arc<Notify>>,
 }
 
 struct Held {
@@ -65,35 +67,38 @@ struct Held {
 }
 
 #[derive(Default)]
-pub struct State {
-    pub tenants: BTreeMap<String, Tenant>,
+pub(crate) struct State {
+    pub(crate) tenants: BTreeMap<String, Tenant>,
     leases: BTreeMap<u16, Held>,
     nodes: BTreeMap<String, Instant>,
     epoch: u64,
-    pub lanes_opened: u64,
+    pub(crate) lanes_opened: u64,
     /// Lanes below this number are broken.
-    pub lanes_broken: u64,
-    pub doorbells: Vec<mpsc::Sender<Arc<str>>>,
-    pub deaf: bool,
-    pub node_panics: bool,
-    pub calls: Vec<(String, Instant, Instant)>,
-    pub fatal: Vec<String>,
+    pub(crate) lanes_broken: u64,
+    pub(crate) doorbells: Vec<mpsc::Sender<Arc<str>>>,
+    pub(crate) deaf: bool,
+    pub(crate) node_panics: bool,
+    /// The next look at the clock panics.
+    pub(crate) clock_panics: bool,
+    pub(crate) sweeps: usize,
+    pub(crate) calls: Vec<(String, Instant, Instant)>,
+    pub(crate) fatal: Vec<String>,
     /// Nodes that Redis does not answer.
-    pub cut_off: BTreeSet<String>,
+    pub(crate) cut_off: BTreeSet<String>,
 }
 
 #[derive(Clone, Default)]
-pub struct World(Arc<Mutex<State>>);
+pub(crate) struct World(Arc<Mutex<State>>);
 
-pub fn name(text: &str) -> TenantName {
+pub(crate) fn name(text: &str) -> TenantName {
     TenantName::new(text).unwrap()
 }
 
-pub fn replay(n: u64) -> ReplayId {
+pub(crate) fn replay(n: u64) -> ReplayId {
     ReplayId(bytes::Bytes::copy_from_slice(&n.to_be_bytes()))
 }
 
-pub fn replay_number(id: &ReplayId) -> u64 {
+pub(crate) fn replay_number(id: &ReplayId) -> u64 {
     u64::from_be_bytes(id.0.as_ref().try_into().unwrap())
 }
 
@@ -105,24 +110,24 @@ fn broken(doing: &'static str) -> StoreError {
 }
 
 impl World {
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub fn with<T>(&self, tenant: &str, look: impl FnOnce(&mut Tenant) -> T) -> T {
+    pub(crate) fn with<T>(&self, tenant: &str, look: impl FnOnce(&mut Tenant) -> T) -> T {
         look(self.state().tenants.entry(tenant.to_owned()).or_default())
     }
 
-    pub fn told(&self, tenant: &str) -> Vec<String> {
+    pub(crate) fn told(&self, tenant: &str) -> Vec<String> {
         self.with(tenant, |t| t.told.clone())
     }
 
-    pub fn count(&self, tenant: &str, word: &str) -> usize {
+    pub(crate) fn count(&self, tenant: &str, word: &str) -> usize {
         self.with(tenant, |t| t.told.iter().filter(|w| *w == word).count())
     }
 
     /// A producer appends; whoever listens hears it.
-    pub fn append(&self, tenant: &str) {
+    pub(crate) fn append(&self, tenant: &str) {
         self.with(tenant, |t| t.newest += 1);
         let state = self.state();
         if !state.deaf {
@@ -132,13 +137,13 @@ impl World {
         }
     }
 
-    pub fn break_lanes(&self) {
+    pub(crate) fn break_lanes(&self) {
         let mut state = self.state();
         state.lanes_broken = state.lanes_opened + 1;
     }
 
     /// Salesforce has events (none: a keep-alive).
-    pub fn event(&self, tenant: &str, at: u64, events: usize) {
+    pub(crate) fn event(&self, tenant: &str, at: u64, events: usize) {
         let event = tandem_core::engine::inbound::ChangeEvent {
             replay_id: replay(at),
             sobject: "Contact".into(),
@@ -160,11 +165,11 @@ impl World {
         self.with(tenant, |t| t.events.as_ref().unwrap().send(Ok(batch)).unwrap());
     }
 
-    pub fn end_stream(&self, tenant: &str, error: ChangesError) {
+    pub(crate) fn end_stream(&self, tenant: &str, error: ChangesError) {
         self.with(tenant, |t| t.events.as_ref().unwrap().send(Err(error)).unwrap());
     }
 
-    pub fn spec(&self, tenant: &str) -> Arc<TenantSpec> {
+    pub(crate) fn spec(&self, tenant: &str) -> Arc<TenantSpec> {
         let (world, of) = (self.clone(), tenant.to_owned());
         self.with(tenant, |_| ());
         Arc::new(TenantSpec {
@@ -182,11 +187,11 @@ impl World {
         })
     }
 
-    pub fn node(&self, node: &str, tenants: &[&str]) -> Running {
+    pub(crate) fn node(&self, node: &str, tenants: &[&str]) -> Running {
         self.node_at(node, tenants, Vec::new(), Arc::new(Telemetry::new().unwrap()), 2)
     }
 
-    pub fn node_at(
+    pub(crate) fn node_at(
         &self,
         node: &str,
         tenants: &[&str],
@@ -210,13 +215,16 @@ impl World {
             }),
             tenants: tenants.iter().map(|t| self.spec(t)).collect(),
             telemetry,
-            clock: Arc::new(TokioClock::starting_at(WALL)) as Arc<dyn Clock>,
+            clock: Arc::new(Frail {
+                world: self.clone(),
+                clock: TokioClock::starting_at(WALL),
+            }),
             dice: Arc::new(Dice::seeded(7)),
             fatal: Fatal::new(move |why| seen.state().fatal.push(why.to_owned())),
         })
     }
 
-    pub fn holder(&self, tenant: &str) -> Option<String> {
+    pub(crate) fn holder(&self, tenant: &str) -> Option<String> {
         let partition = tandem_core::engine::place::partition(tenant);
         let state = self.state();
         state
@@ -228,7 +236,7 @@ impl World {
 }
 
 /// Waits, on the paused clock, until something holds; fails after `limit` of its time.
-pub async fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < until, "not within {limit:?}: {what}");
@@ -237,16 +245,16 @@ pub async fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Lets time pass on the paused clock.
-pub async fn pass(span: Duration) {
+pub(crate) async fn pass(span: Duration) {
     tokio::time::sleep(span).await;
 }
 
 /// Runs a test on a `LocalSet`.
-pub async fn local(test: impl Future<Output = ()>) {
+pub(crate) async fn local(test: impl Future<Output = ()>) {
     tokio::task::LocalSet::new().run_until(test).await;
 }
 
-pub const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 impl LaneFactory for World {
     fn open(&self) -> Answer<Arc<dyn Lane>, StoreError> {
@@ -377,6 +385,17 @@ impl Lane for FakeLane {
     }
 
     fn forward(&self, tenant: &TenantName, _: Epoch, entries: Vec<OutboxEntry>) -> Answer<(), StoreError> {
+        let breaks = self.world.with(tenant.as_str(), |t| match &mut t.forwards_left {
+            Some(0) => t.forwards_left.take().is_some(),
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        });
+        if breaks {
+            self.world.break_lanes();
+        }
         self.answer(tenant, move |t| {
             let mark = t.feed.last().copied().unwrap_or(0);
             t.feed.extend(entries.iter().map(|e| e.id.ms).filter(|ms| *ms > mark));
@@ -491,6 +510,7 @@ impl Cluster for Access {
 
     fn sweep(&self, tenants: Vec<TenantName>) -> Answer<Vec<[StreamId; 2]>, StoreError> {
         self.answer(|s| {
+            s.sweeps += 1;
             let newest = |t: &TenantName| s.tenants.get(t.as_str()).map_or(0, |t| t.newest);
             tenants
                 .iter()
@@ -513,6 +533,24 @@ impl Cluster for Access {
 
     fn register(&self, _: Vec<TenantName>) -> Answer<(), StoreError> {
         self.answer(|_| ())
+    }
+}
+
+/// A clock that breaks once when told to.
+struct Frail {
+    world: World,
+    clock: TokioClock,
+}
+
+impl Clock for Frail {
+    fn now(&self) -> Timestamp {
+        let panics = std::mem::take(&mut self.world.state().clock_panics);
+        assert!(!panics, "the test broke the clock");
+        self.clock.now()
+    }
+
+    fn since_boot(&self) -> Duration {
+        self.clock.since_boot()
     }
 }
 
