@@ -327,6 +327,11 @@ impl Handler<Heard> for Node {
                     }
                 };
                 self.leases.acquired(now, dice, (partition, sent), tried, &mut orders);
+                if self.leases.has_room() {
+                    // All partitions are asked for as fast as Redis answers, not a handful a tick.
+                    self.leases
+                        .tick(now, self.deps.dice.roll(), &self.members, &self.deps.node, &mut orders);
+                }
             }
             Heard::Renewed { sent, answer } => {
                 if let Err(error) = &answer {

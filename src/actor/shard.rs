@@ -61,6 +61,8 @@ pub(super) struct ShardDeps {
 pub struct Shard {
     pub(super) deps: ShardDeps,
     pub(super) rows: BTreeMap<TenantName, Row>,
+    /// The rows of each partition.
+    partitions: BTreeMap<u16, BTreeSet<TenantName>>,
     pool: Watched<WorkerPool>,
     lane: watch::Sender<Option<LaneTerm>>,
     lane_generation: Generation,
@@ -84,6 +86,7 @@ impl Shard {
         Self {
             deps,
             rows: BTreeMap::new(),
+            partitions: BTreeMap::new(),
             pool,
             lane: watch::Sender::new(None),
             lane_generation: 0,
@@ -185,6 +188,12 @@ impl Shard {
     pub(super) fn drop_row(&mut self, tenant: &TenantName) {
         if let Some(mut row) = self.rows.remove(tenant) {
             self.deadlines.set(&mut row, None);
+            if let Some(rest) = self.partitions.get_mut(&row.partition) {
+                rest.remove(tenant);
+                if rest.is_empty() {
+                    self.partitions.remove(&row.partition);
+                }
+            }
             self.starting.remove(tenant);
             self.pool.addr.do_send(Gone {
                 tenant: tenant.clone(),
@@ -196,8 +205,7 @@ impl Shard {
 
     /// Tells the node when a partition that drains has no tenant left.
     pub(super) fn check_drained(&mut self, partition: u16) {
-        let left = self.rows.values().any(|row| row.partition == partition);
-        if !left && self.draining.remove(&partition).is_some() {
+        if !self.partitions.contains_key(&partition) && self.draining.remove(&partition).is_some() {
             self.deps.drained.do_send(PartitionDrained(partition));
         }
     }
@@ -239,6 +247,10 @@ impl Handler<Assign> for Shard {
                 slot,
             };
             self.rows.insert(name.clone(), row);
+            self.partitions
+                .entry(assign.partition)
+                .or_default()
+                .insert(name.clone());
             self.starts.push_back(name);
         }
         self.start_some(ctx);
@@ -249,13 +261,7 @@ impl Handler<Revoke> for Shard {
     type Result = ();
     fn handle(&mut self, Revoke(partition): Revoke, ctx: &mut Self::Context) {
         self.draining.remove(&partition);
-        let lost: Vec<_> = self
-            .rows
-            .iter()
-            .filter(|(_, r)| r.partition == partition)
-            .map(|(t, _)| t.clone())
-            .collect();
-        for tenant in lost {
+        for tenant in self.partitions.get(&partition).cloned().unwrap_or_default() {
             self.drop_row(&tenant);
         }
         self.start_some(ctx);
@@ -265,12 +271,7 @@ impl Handler<Revoke> for Shard {
 impl Handler<DrainPartition> for Shard {
     type Result = ();
     fn handle(&mut self, DrainPartition(partition): DrainPartition, ctx: &mut Self::Context) {
-        let all = self
-            .rows
-            .iter()
-            .filter(|(_, r)| r.partition == partition)
-            .map(|(t, _)| t.clone())
-            .collect();
+        let all = self.partitions.get(&partition).into_iter().flatten().cloned().collect();
         self.draining.insert(partition, all);
         self.ask_drains(ctx);
         self.arm(ctx);

@@ -136,9 +136,9 @@ impl StreamSlot {
         self.listener = None;
     }
 
-    /// Whether something is held for a machine to come.
+    /// Whether a machine should come: something is held, or was given to one that stopped before it looked.
     pub(super) fn has_news(&self) -> bool {
-        self.held.is_some()
+        self.held.is_some() || self.delivered.is_some()
     }
 
     fn gave(&mut self, news: &News, now: Timestamp) {

@@ -240,7 +240,7 @@ pub(crate) async fn within(limit: Duration, what: &str, holds: impl Fn() -> bool
     let until = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < until, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep((limit / 2_000).max(Duration::from_millis(2))).await;
     }
 }
 

@@ -298,6 +298,18 @@ impl Leases {
         self.draining = true;
     }
 
+    /// Whether another tick would ask for more, should there be more to ask for: at least half of the room is free.
+    pub fn has_room(&self) -> bool {
+        self.asking() * 2 <= self.rules.asking_max
+    }
+
+    fn asking(&self) -> usize {
+        self.rows
+            .values()
+            .filter(|row| matches!(row, Row::Asking { .. }))
+            .count()
+    }
+
     /// Partitions held and trusted now, with their epochs.
     pub fn held(&self) -> impl Iterator<Item = (u16, Epoch)> {
         self.rows.iter().filter_map(|(p, row)| match row {
@@ -415,11 +427,7 @@ impl Leases {
     }
 
     fn ask(&mut self, now: Duration, dice: u64, members: &Members, me: &str, out: &mut Vec<Order>) {
-        let asking = self
-            .rows
-            .values()
-            .filter(|row| matches!(row, Row::Asking { .. }))
-            .count();
+        let asking = self.asking();
         // Which are asked for first differs from tick to tick, so one that is refused for ever starves nobody.
         let start = u16::try_from(dice % 1024).unwrap_or(0);
         let order: Vec<u16> = self
