@@ -35,8 +35,8 @@ use crate::telemetry::names::Metric;
 pub const OUTSTANDING_MAX: usize = 96;
 /// Effects that wait because of `OUTSTANDING_MAX`; beyond it the machine is broken and begins anew.
 pub const BACKLOG_MAX: usize = 4096;
-/// A tenant that will be due this soon is not idle.
-pub const IDLE_HORIZON: Duration = Duration::from_secs(60);
+/// Snapshots are posted at most this often; the last one always is.
+pub const POST_EVERY: Duration = Duration::from_millis(200);
 /// Pause before the forwarder is tried again.
 const FORWARD_PAUSE: Duration = Duration::from_secs(2);
 
@@ -44,8 +44,32 @@ const FORWARD_PAUSE: Duration = Duration::from_secs(2);
 pub trait Decider {
     /// Takes one input and says what to do. Total: it never fails.
     fn step(&mut self, now: Timestamp, dice: u64, input: Input, out: &mut Vec<Effect>);
-    /// Where it stands; `wake_at` says when it wants a tick.
+    /// Where it stands. May cost time that grows with the tenant's table: asked for at most once in `POST_EVERY`.
     fn snapshot(&self) -> Snapshot;
+
+    /// When it wants a tick. Asked for after each input: override it where a snapshot is dear.
+    fn wake_at(&self) -> Option<Timestamp> {
+        self.snapshot().wake_at
+    }
+
+    /// Where it stands, as one word. Asked for after each input, as `wake_at`.
+    fn phase(&self) -> Phase {
+        self.snapshot().phase
+    }
+
+    /// Whether anything is unsettled. A tenant without work becomes a row: what it would do at `wake_at` is then not
+    /// worth a wake. Asked for after each input, as `wake_at`.
+    fn has_work(&self) -> bool {
+        let s = self.snapshot();
+        let counts = [
+            s.pending_records,
+            s.pending_entries,
+            s.in_flight,
+            s.unknown,
+            s.waiting_for_parent,
+        ];
+        s.phase != Phase::Live || !s.caught_up || counts.iter().any(|n| *n > 0)
+    }
 }
 
 /// What a connection is built from.
@@ -103,6 +127,10 @@ pub struct Connection {
     /// Re-used between steps.
     effects: Vec<Effect>,
     reported: Option<Report>,
+    /// When a snapshot was last posted, and of which phase.
+    posted: Option<(Timestamp, Phase)>,
+    /// Whether one will be posted by a timer.
+    post_due: bool,
     /// Lanes before this one are known to be broken.
     lane_min: Generation,
     /// The future that waits for a lane, or for its end.
@@ -126,6 +154,8 @@ impl Connection {
             backlog: VecDeque::new(),
             effects: Vec::new(),
             reported: None,
+            posted: None,
+            post_due: false,
             lane_min: 0,
             waiting: None,
         }
@@ -201,7 +231,7 @@ impl Connection {
             self.lost(Lost::Unexpected, ctx);
         }
         self.carry_on(ctx);
-        self.publish(now);
+        self.publish(now, ctx);
     }
 
     fn carry_on(&mut self, ctx: &mut Context<Self>) {
@@ -236,28 +266,43 @@ impl Connection {
         });
     }
 
-    fn is_idle(&self, now: Timestamp, s: &Snapshot) -> bool {
-        s.phase == Phase::Live
-            && s.caught_up
-            && s.pending_records + s.pending_entries + s.in_flight + s.unknown + s.waiting_for_parent == 0
-            && s.wake_at.is_none_or(|at| at >= now.after(IDLE_HORIZON))
+    fn is_idle(&self) -> bool {
+        !self.decider.has_work()
             && self.outstanding == 0
             && self.backlog.is_empty()
             && self.tickets.is_empty()
             && self.forwarding == Forwarding::Idle
     }
 
-    /// Posts the snapshot, and reports to the shard what it acts on.
-    fn publish(&mut self, now: Timestamp) {
+    fn post(&mut self, now: Timestamp) {
         let snapshot = self.decider.snapshot();
+        self.posted = Some((now, snapshot.phase));
+        self.deps.slot.lock().snapshot = Some(snapshot);
+    }
+
+    /// Posts a snapshot now or soon, and reports to the shard what it acts on.
+    fn publish(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        let phase = self.decider.phase();
+        if self
+            .posted
+            .is_none_or(|(at, of)| of != phase || now.since(at) >= POST_EVERY)
+        {
+            self.post(now);
+        } else if !self.post_due {
+            self.post_due = true;
+            ctx.run_later(POST_EVERY, |this, _| {
+                this.post_due = false;
+                let now = this.deps.clock.now();
+                this.post(now);
+            });
+        }
         let report = Report {
             tenant: self.deps.spec.name.clone(),
             generation: self.deps.generation,
-            wake_at: snapshot.wake_at,
-            idle: self.is_idle(now, &snapshot),
-            started: !matches!(snapshot.phase, Phase::Detached | Phase::Attaching | Phase::Rebuilding),
+            wake_at: self.decider.wake_at(),
+            idle: self.is_idle(),
+            started: !matches!(phase, Phase::Detached | Phase::Attaching | Phase::Rebuilding),
         };
-        self.deps.slot.lock().snapshot = Some(snapshot);
         // A later time needs no word: the shard's tick finds out.
         let news = self.reported.as_ref().is_none_or(|old| {
             let sooner = match (report.wake_at, old.wake_at) {
@@ -321,10 +366,10 @@ impl Handler<Due> for Connection {
         // The shard has forgotten the time that it was told: tell it anew.
         self.reported = None;
         let now = self.deps.clock.now();
-        if self.lane.is_some() && self.decider.snapshot().wake_at.is_some_and(|at| at <= now) {
+        if self.lane.is_some() && self.decider.wake_at().is_some_and(|at| at <= now) {
             self.feed(Input::Tick, ctx);
         } else {
-            self.publish(now);
+            self.publish(now, ctx);
         }
     }
 }
@@ -339,8 +384,9 @@ impl Handler<Finish> for Connection {
 impl Handler<Passivate> for Connection {
     type Result = ();
     fn handle(&mut self, _: Passivate, ctx: &mut Self::Context) {
-        let now = self.deps.clock.now();
-        if self.is_idle(now, &self.decider.snapshot()) {
+        if self.is_idle() {
+            let now = self.deps.clock.now();
+            self.post(now);
             ctx.stop();
         } else {
             let (tenant, generation) = (self.deps.spec.name.clone(), self.deps.generation);
@@ -369,7 +415,7 @@ impl Connection {
     fn settle_down(&mut self, ctx: &mut Context<Self>) {
         self.carry_on(ctx);
         let now = self.deps.clock.now();
-        self.publish(now);
+        self.publish(now, ctx);
         self.stop_when_drained(ctx);
     }
 }

@@ -100,7 +100,7 @@ impl Board {
             tenant: tenant.to_string(),
             state: posted.state,
             node: self.node.to_string(),
-            partition: place::partition(tenant.as_str()),
+            partition: place::tenant_partition(tenant),
             partition_epoch: posted.partition_epoch.0,
             freshness_ms: machine
                 .as_ref()

@@ -103,7 +103,7 @@ impl Bells {
     }
 
     fn ring(&self, tenant: TenantName) {
-        let partition = place::partition(tenant.as_str());
+        let partition = place::tenant_partition(&tenant);
         let here = self
             .here
             .lock()

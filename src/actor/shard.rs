@@ -38,6 +38,8 @@ const STARTING_FOR: Duration = Duration::from_secs(30);
 pub const PASSIVATE_AFTER: Duration = Duration::from_secs(30);
 /// Pause before a lane is opened again after it broke, or after it could not be opened (times 2ⁿ, up to 16).
 const LANE_PAUSE: Duration = Duration::from_millis(400);
+/// A lane that lived this long was a good one: the next pause is short.
+const LANE_PROVEN: Duration = Duration::from_secs(5);
 
 /// What a shard is built from.
 #[derive(Clone)]
@@ -66,7 +68,9 @@ pub struct Shard {
     pool: Watched<WorkerPool>,
     lane: watch::Sender<Option<LaneTerm>>,
     lane_generation: Generation,
+    /// Lanes that could not be opened, or broke at once, in a row.
     lane_failures: u32,
+    lane_opened: Option<tokio::time::Instant>,
     /// Counts connections and streams, over all tenants: no two lives share a number.
     pub(super) generations: Generation,
     pub(super) starts: VecDeque<TenantName>,
@@ -91,6 +95,7 @@ impl Shard {
             lane: watch::Sender::new(None),
             lane_generation: 0,
             lane_failures: 0,
+            lane_opened: None,
             generations: 0,
             starts: VecDeque::new(),
             starting: BTreeSet::new(),
@@ -116,6 +121,12 @@ impl Shard {
             let lane = contained("opening a connection", async move { factory.open().await }).await;
             shard.do_send(LaneOpened { generation, lane });
         });
+    }
+
+    fn open_lane_again(&mut self, ctx: &mut Context<Self>) {
+        let pause = LANE_PAUSE * 2_u32.pow(self.lane_failures.min(4));
+        self.lane_failures = self.lane_failures.saturating_add(1);
+        self.open_lane(pause, ctx);
     }
 
     // ===== starting and stopping =====
@@ -353,7 +364,6 @@ impl Handler<ChildExited<TenantName>> for Shard {
         if let Some(stream) = &mut row.stream {
             stream.unheard();
         }
-        let wake_at = row.slot.lock().snapshot.as_ref().and_then(|s| s.wake_at);
         match (row.turn(State::Quiet), &exited.exit) {
             (State::Draining(_), _) => {
                 let partition = row.partition;
@@ -362,7 +372,7 @@ impl Handler<ChildExited<TenantName>> for Shard {
             }
             (State::Stopping(_), Exit::Stopped) => {
                 row.idle_since = None;
-                self.deadlines.set(row, wake_at);
+                self.deadlines.set(row, None);
                 if std::mem::take(&mut row.rung) || row.stream.as_ref().is_some_and(super::stream::StreamSlot::has_news)
                 {
                     self.wake(&tenant, ctx);
@@ -423,7 +433,7 @@ impl Handler<LaneOpened> for Shard {
         }
         match opened.lane {
             Ok(lane) => {
-                self.lane_failures = 0;
+                self.lane_opened = Some(tokio::time::Instant::now());
                 self.lane.send_replace(Some(LaneTerm {
                     generation: opened.generation,
                     lane,
@@ -431,9 +441,7 @@ impl Handler<LaneOpened> for Shard {
             }
             Err(error) => {
                 tracing::warn!(shard = self.deps.index, %error, "no connection to Redis; trying again");
-                let pause = LANE_PAUSE * 2_u32.pow(self.lane_failures.min(4));
-                self.lane_failures = self.lane_failures.saturating_add(1);
-                self.open_lane(pause, ctx);
+                self.open_lane_again(ctx);
             }
         }
     }
@@ -449,7 +457,10 @@ impl Handler<LaneBroken> for Shard {
                 "the connection to Redis broke; all tenants attach again"
             );
             self.lane.send_replace(None);
-            self.open_lane(LANE_PAUSE, ctx);
+            if self.lane_opened.is_some_and(|at| at.elapsed() >= LANE_PROVEN) {
+                self.lane_failures = 0;
+            }
+            self.open_lane_again(ctx);
         }
     }
 }

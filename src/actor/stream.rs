@@ -21,7 +21,7 @@ use super::clock::Dice;
 use super::messages::{Life, News, StreamTold};
 use super::tenant::TenantSpec;
 use super::watch::{Generation, panic_text};
-use crate::port::changes::{ChangesError, From};
+use crate::port::changes::{ChangesError, EventBatch, From};
 use crate::telemetry::Telemetry;
 use crate::telemetry::names::Metric;
 
@@ -40,13 +40,15 @@ pub(super) struct StreamSlot {
     /// The place that the tenant has stored, as far as is known here.
     acked: Option<ReplayId>,
     /// Came, and was given to nobody yet.
-    held: Option<News>,
+    held: Option<EventBatch>,
     /// Given to a machine that has not asked for more yet: its place.
     delivered: Option<ReplayId>,
     /// Who listens.
     listener: Option<Life>,
-    /// Its place was lost: it has ended.
-    lost: bool,
+    /// Its place was lost, and it has gone on from then; no later place was stored yet.
+    fresh: bool,
+    /// Nobody was told of that yet.
+    lost_untold: bool,
     /// When something was last given to a machine.
     told_at: Timestamp,
     /// Asks the task for more; holds one.
@@ -79,7 +81,8 @@ impl StreamSlot {
             held,
             delivered,
             listener: Some(life),
-            lost: false,
+            fresh: false,
+            lost_untold: false,
             told_at: now,
             orders,
             task,
@@ -88,21 +91,20 @@ impl StreamSlot {
 
     /// A machine subscribes. What is held for it, if this stream stands where it wants to go on; nothing when the
     /// stream must be opened anew.
-    pub(super) fn resume(&mut self, after: Option<&ReplayId>, life: Life, now: Timestamp) -> Option<Option<News>> {
+    pub(super) fn resume(&mut self, after: Option<&ReplayId>, life: Life, now: Timestamp) -> Option<Vec<News>> {
         if self.delivered.is_some() && self.delivered.as_ref() == after {
             // It was stored before the machine was lost.
             self.next(None);
         }
-        let usable = self.delivered.is_none() && self.acked.as_ref() == after;
-        if !usable || (self.lost && self.held.is_none()) {
+        let stands_there = self.acked.as_ref() == after || (self.fresh && after.is_none());
+        if self.delivered.is_some() || !stands_there {
             return None;
         }
         self.listener = Some(life);
-        let news = self.held.take();
-        if let Some(news) = &news {
-            self.gave(news, now);
-        }
-        Some(news)
+        self.told_at = now;
+        let lost = std::mem::take(&mut self.lost_untold).then_some(News::CursorLost);
+        let held = self.held.take().map(|batch| self.gave(batch));
+        Some(lost.into_iter().chain(held).collect())
     }
 
     /// The machine wants more (`life`: only if it is the one that listens).
@@ -111,24 +113,32 @@ impl StreamSlot {
             && let Some(stored) = self.delivered.take()
         {
             self.acked = Some(stored);
+            self.fresh = false;
             self.ask();
         }
     }
 
     /// Something came.
     pub(super) fn told(&mut self, news: News, now: Timestamp) -> Told {
-        self.lost |= matches!(news, News::CursorLost);
-        if let Some(life) = self.listener {
-            self.gave(&news, now);
-            return Told::Deliver(life, news);
+        match (news, self.listener) {
+            (News::CursorLost, listener) => {
+                self.fresh = true;
+                self.lost_untold = listener.is_none();
+                listener.map_or(Told::Wake, |life| Told::Deliver(life, News::CursorLost))
+            }
+            (News::Batch(batch), Some(life)) => {
+                self.told_at = now;
+                Told::Deliver(life, self.gave(batch))
+            }
+            (News::Batch(batch), None) => {
+                if batch.events.is_empty() && now.since(self.told_at) < CURSOR_STORED_EVERY {
+                    self.ask();
+                    return Told::Passed;
+                }
+                self.held = Some(batch);
+                Told::Wake
+            }
         }
-        let only_alive = matches!(&news, News::Batch(batch) if batch.events.is_empty());
-        if only_alive && now.since(self.told_at) < CURSOR_STORED_EVERY {
-            self.ask();
-            return Told::Passed;
-        }
-        self.held = Some(news);
-        Told::Wake
     }
 
     /// The connection has died or stopped: nobody listens.
@@ -138,14 +148,12 @@ impl StreamSlot {
 
     /// Whether a machine should come: something is held, or was given to one that stopped before it looked.
     pub(super) fn has_news(&self) -> bool {
-        self.held.is_some() || self.delivered.is_some()
+        self.held.is_some() || self.delivered.is_some() || self.lost_untold
     }
 
-    fn gave(&mut self, news: &News, now: Timestamp) {
-        self.told_at = now;
-        if let News::Batch(batch) = news {
-            self.delivered = Some(batch.latest.clone());
-        }
+    fn gave(&mut self, batch: EventBatch) -> News {
+        self.delivered = Some(batch.latest.clone());
+        News::Batch(batch)
     }
 
     fn ask(&self) {
@@ -187,9 +195,10 @@ impl StreamTask {
                     tracing::info!(tenant = %self.spec.name, %error, "change stream ended");
                     match error {
                         ChangesError::CursorLost { .. } => {
-                            self.count("cursor_lost");
+                            // What was missed is the machine's affair; from here on nothing more is.
                             self.tell(News::CursorLost);
-                            return;
+                            place = None;
+                            ("cursor_lost", doubled(failures))
                         }
                         ChangesError::DeliveryLimit { .. } => ("delivery_limit", PAUSE_LIMIT),
                         ChangesError::Unauthorised { .. } => ("unauthorised", doubled(failures)),
@@ -228,7 +237,7 @@ impl StreamTask {
     }
 
     fn tell(&self, news: News) {
-        // One for each order: at most one waits.
+        // One for each order, and one for a lost place.
         self.shard.do_send(StreamTold {
             tenant: self.spec.name.clone(),
             generation: self.generation,

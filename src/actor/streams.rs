@@ -23,7 +23,7 @@ impl Handler<Subscribe> for Shard {
             .as_mut()
             .and_then(|s| s.resume(wanted.after.as_ref(), wanted.life, now));
         if let Some(held) = resumed {
-            if let Some(news) = held {
+            for news in held {
                 connection.addr.do_send(StreamNews {
                     life: wanted.life,
                     news,

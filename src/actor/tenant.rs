@@ -34,7 +34,7 @@ impl TenantSpec {
     /// The partition that its lease is taken of.
     #[must_use]
     pub fn partition(&self) -> u16 {
-        place::partition(self.name.as_str())
+        place::tenant_partition(&self.name)
     }
 }
 

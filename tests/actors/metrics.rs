@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tandem::actor::connection::POST_EVERY;
 use tandem::telemetry::Telemetry;
 use tandem::telemetry::events::Totals;
 use tandem::telemetry::names::Metric;
 use tandem_core::engine::tenant::Note;
 
-use crate::world::{SOON, World, local, name, within};
+use crate::world::{SOON, World, local, name, pass, within};
 
 #[test]
 fn every_metric_is_there_with_help_and_type_once() {
@@ -61,6 +62,7 @@ async fn the_worst_tenants_are_named_while_they_are_bad() {
         });
         let _node = world.node_at("a", &["acme", "idle"], Vec::new(), Arc::clone(&telemetry), 2);
         within(SOON, "working", || world.count("acme", "granted") == 2).await;
+        pass(POST_EVERY * 2).await;
         let text = telemetry.text().unwrap();
         assert!(
             text.contains("tandem_tenant_oldest_edit_age_seconds{tenant=\"acme\"}"),
@@ -70,6 +72,7 @@ async fn the_worst_tenants_are_named_while_they_are_bad() {
         assert!(text.contains("tandem_tenants{state=\"live\"} 2\n"), "{text}");
         assert!(text.contains("tandem_in_flight_records 2\n"));
         within(Duration::from_secs(60), "done", || world.count("acme", "answered") == 6).await;
+        pass(POST_EVERY * 2).await;
         let text = telemetry.text().unwrap();
         assert!(
             !text.contains("tenant=\"acme\""),

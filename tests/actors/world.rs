@@ -225,7 +225,7 @@ impl World {
     }
 
     pub(crate) fn holder(&self, tenant: &str) -> Option<String> {
-        let partition = tandem_core::engine::place::partition(tenant);
+        let partition = tandem_core::engine::place::tenant_partition(&name(tenant));
         let state = self.state();
         state
             .leases

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::place::PARTITIONS;
+use crate::engine::place::TENANT_PARTITIONS as PARTITIONS;
 
 const LATER: Duration = Duration::from_secs(100);
 
