@@ -68,6 +68,8 @@ pub(super) struct Row {
     /// Something came while it was stopping or starting again.
     pub(super) rung: bool,
     pub(super) crashes: Crashes,
+    /// When it was last told that it is due.
+    pub(super) told_due: Timestamp,
     /// When it is due: what stands in the heap.
     pub(super) due: Option<Timestamp>,
     pub(super) idle_since: Option<Timestamp>,

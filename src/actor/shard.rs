@@ -36,6 +36,8 @@ pub const STARTING_MAX: usize = 10;
 const STARTING_FOR: Duration = Duration::from_secs(30);
 /// Tenants without work become rows after this long.
 pub const PASSIVATE_AFTER: Duration = Duration::from_secs(30);
+/// A tenant hears that it is due at most this often, also when its machine cannot do yet what is due.
+const DUE_SPACING: Duration = Duration::from_millis(20);
 /// Pause before a lane is opened again after it broke, or after it could not be opened (times 2ⁿ, up to 16).
 const LANE_PAUSE: Duration = Duration::from_millis(400);
 /// A lane that lived this long was a good one: the next pause is short.
@@ -252,6 +254,7 @@ impl Handler<Assign> for Shard {
                 bell: Arc::default(),
                 rung: false,
                 crashes: tandem_core::engine::supervise::Crashes::default(),
+                told_due: Timestamp::ZERO,
                 due: None,
                 idle_since: None,
                 stream: None,
@@ -310,7 +313,8 @@ impl Handler<Report> for Shard {
         }
         row.idle_since = report.idle.then(|| row.idle_since.unwrap_or(now));
         let passivate = row.idle_since.map(|since| since.after(PASSIVATE_AFTER));
-        let at = [report.wake_at, passivate].into_iter().flatten().min();
+        let wake_at = report.wake_at.map(|at| at.max(row.told_due.after(DUE_SPACING)));
+        let at = [wake_at, passivate].into_iter().flatten().min();
         self.deadlines.set(row, at);
         if report.started && matches!(row.state, State::Starting(..)) {
             let State::Starting(connection, _) = row.turn(State::Queued) else {

@@ -83,6 +83,7 @@ impl Shard {
             }
             State::Starting(connection, _) | State::Live(connection) | State::Draining(connection) => {
                 connection.addr.do_send(Due);
+                row.told_due = now;
             }
             State::Quiet | State::BackingOff | State::Parked => {
                 row.turn(State::Queued);

@@ -92,6 +92,10 @@ impl Decider for Scripted {
             }
             Input::Log(_) => {
                 self.told("log");
+                self.wake_at = self
+                    .world
+                    .with(&self.tenant, |t| t.tick_after)
+                    .map(|after| now.after(after));
                 self.want(out);
             }
             Input::Wake => {
@@ -169,7 +173,8 @@ impl Decider for Scripted {
             }
             Input::Tick => {
                 self.told("tick");
-                self.wake_at = None;
+                let stuck = self.world.with(&self.tenant, |t| t.tick_after == Some(Duration::ZERO));
+                self.wake_at = self.wake_at.filter(|_| stuck);
             }
             Input::Drain => {
                 self.told("drain");
@@ -180,7 +185,20 @@ impl Decider for Scripted {
         }
     }
 
+    fn wake_at(&self) -> Option<Timestamp> {
+        self.wake_at
+    }
+
+    fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    fn has_work(&self) -> bool {
+        self.phase != Phase::Live || self.wanted + self.running > 0
+    }
+
     fn snapshot(&self) -> Snapshot {
+        self.world.with(&self.tenant, |t| t.snapshots += 1);
         Snapshot {
             phase: self.phase,
             epoch: self.fence.as_ref().map_or(0, |f| f.epoch.0),

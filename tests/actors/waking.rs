@@ -103,6 +103,57 @@ async fn a_doorbell_that_proves_itself_makes_sweeps_rare_until_it_misses_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_is_told_when_its_time_has_come() {
+    local(async {
+        let world = World::default();
+        world.with("acme", |t| t.tick_after = Some(Duration::from_millis(2_500)));
+        let _node = world.node("a", &["acme", "other"]);
+        within(SOON, "live", || world.count("acme", "log") == 1).await;
+        pass(Duration::from_millis(2_490)).await;
+        assert_eq!(world.count("acme", "tick"), 0, "{:?}", world.told("acme"));
+        within(Duration::from_millis(20), "due", || world.count("acme", "tick") == 1).await;
+        assert_eq!(world.count("other", "tick"), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_always_due_is_told_fifty_times_a_second_at_most() {
+    local(async {
+        let world = World::default();
+        world.with("acme", |t| t.tick_after = Some(Duration::ZERO));
+        let _node = world.node("a", &["acme"]);
+        within(SOON, "live", || world.count("acme", "log") == 1).await;
+        let before = world.count("acme", "tick");
+        pass(Duration::from_secs(2)).await;
+        let ticks = world.count("acme", "tick") - before;
+        assert!((20..=101).contains(&ticks), "{ticks} ticks in 2 s");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_are_taken_rarely_and_the_last_one_is_posted() {
+    local(async {
+        let world = World::default();
+        world.with("acme", |t| {
+            t.work = 60;
+            t.org_takes = Duration::from_millis(10);
+        });
+        let node = world.node("a", &["acme"]);
+        let begun = tokio::time::Instant::now();
+        within(SOON, "done", || world.count("acme", "answered") == 60).await;
+        let snapshots = world.with("acme", |t| t.snapshots);
+        let most = 5 + usize::try_from(begun.elapsed().as_millis() / 200).unwrap();
+        assert!(snapshots <= most, "{snapshots} snapshots, {most} are enough");
+        pass(Duration::from_millis(400)).await;
+        let machine = node.directory.tenant(&name("acme")).unwrap().machine.unwrap();
+        assert_eq!((machine.calls, machine.in_flight), (60, 0));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_rings_are_one_wake() {
     local(async {
         let world = World::default();

@@ -39,6 +39,9 @@ pub(crate) struct Tenant {
     pub(crate) work: usize,
     /// How long the org takes.
     pub(crate) org_takes: Duration,
+    /// Its machine wants a tick so long after it has read its log; always in the past when zero.
+    pub(crate) tick_after: Option<Duration>,
+    pub(crate) snapshots: usize,
     /// The org's client panics.
     pub(crate) org_panics: bool,
     pub(crate) attaches: u64,
