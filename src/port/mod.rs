@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 
 pub mod changes;
 pub mod cluster;
+pub mod directory;
 pub mod org;
 pub mod seal;
 pub mod store;

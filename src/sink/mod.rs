@@ -1,0 +1,3 @@
+//! Where events for the product go.
+
+pub mod feed;
