@@ -4,3 +4,4 @@
 //! `http` ← `cli`. `settings` and `telemetry` may be used by all but the core. `tests/tidy` enforces it.
 
 pub mod port;
+pub mod store;

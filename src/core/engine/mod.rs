@@ -4,5 +4,6 @@ pub mod call;
 pub mod classify;
 pub mod commit;
 pub mod inbound;
+pub mod place;
 pub mod state;
 pub mod tenant;
