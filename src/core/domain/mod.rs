@@ -2,10 +2,14 @@
 
 pub mod change;
 pub mod event;
+pub mod fold_codec;
 pub mod ids;
+pub mod intent_codec;
+mod pack;
 pub mod payload;
 pub mod plan;
 pub mod row;
+pub mod row_codec;
 pub mod salesforce_id;
 pub mod stream;
 pub mod time;

@@ -47,8 +47,10 @@ pub struct Intent {
 }
 
 /// A folded change: what several log entries of one record come to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Folded {
+    /// Version of the object plan that `fields` is laid out by: a fold can outlive the mapping it was made under.
+    pub plan: u32,
     /// Highest sequence of the entries in it.
     pub seq: u64,
     /// Whether the record is deleted first; with `fields` or `upsert` it is then created anew (recreate).
@@ -87,7 +89,7 @@ impl Folded {
 }
 
 /// One field of a folded change.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldedField {
     /// Which field.
     pub idx: FieldIdx,
