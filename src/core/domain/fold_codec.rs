@@ -26,8 +26,16 @@ pub fn encode(folded: &Folded) -> Vec<u8> {
     let values: usize = folded.fields.iter().map(|field| field.value.expose().len() + 8).sum();
     let mut out = Vec::with_capacity(64 + values + folded.receipts.len() * 4);
     out.push(FORMAT);
-    let flags = [(DELETE, folded.delete), (UPSERT, folded.upsert), (SEEN, folded.seen_revision.is_some())];
-    out.push(flags.into_iter().fold(0, |all, (flag, on)| if on { all | flag } else { all }));
+    let flags = [
+        (DELETE, folded.delete),
+        (UPSERT, folded.upsert),
+        (SEEN, folded.seen_revision.is_some()),
+    ];
+    out.push(
+        flags
+            .into_iter()
+            .fold(0, |all, (flag, on)| if on { all | flag } else { all }),
+    );
     out.extend_from_slice(&folded.plan.to_le_bytes());
     out.put_uint(folded.seq);
     out.put_near(folded.packed, folded.seq);

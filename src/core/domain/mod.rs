@@ -1,7 +1,9 @@
 //! The words of the field, as types: ids, time, streams, changes, records, mapping plans and events.
 
 pub mod change;
+pub mod digest;
 pub mod event;
+pub mod event_id;
 pub mod fold_codec;
 pub mod ids;
 pub mod intent_codec;
