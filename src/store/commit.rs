@@ -39,7 +39,9 @@ type Bucketed<T> = BTreeMap<u32, Vec<T>>;
 fn bucketed<T>(items: impl Iterator<Item = (Vec<u8>, T)>, buckets: u32) -> Bucketed<(Vec<u8>, T)> {
     let mut by = Bucketed::new();
     for (field, item) in items {
-        by.entry(place::bucket(&field, buckets)).or_insert_with(Vec::new).push((field, item));
+        by.entry(place::bucket(&field, buckets))
+            .or_insert_with(Vec::new)
+            .push((field, item));
     }
     by
 }
@@ -59,7 +61,18 @@ fn engine_fields(entry: &EngineEntry) -> Vec<(&'static str, &[u8])> {
 }
 
 fn counters(c: &Counters) -> Vec<(&'static str, i64)> {
-    let Counters { settled, duplicate, stale, refused, dead, compacted, conflicts, echoes, unlinked, events } = *c;
+    let Counters {
+        settled,
+        duplicate,
+        stale,
+        refused,
+        dead,
+        compacted,
+        conflicts,
+        echoes,
+        unlinked,
+        events,
+    } = *c;
     let all = [
         ("settled", settled),
         ("duplicate", duplicate),
@@ -84,12 +97,20 @@ fn dead_field(key: &DeadKey) -> Vec<u8> {
 
 /// Version of the plan that an event's hashes are laid out by: that of its record's row, which moves in the same step.
 fn plan_of(commit: &Commit, event: &tandem_core::domain::event::Event) -> u32 {
-    let row = commit.rows.iter().find(|(record, _)| Some(record) == event.record.as_ref());
+    let row = commit
+        .rows
+        .iter()
+        .find(|(record, _)| Some(record) == event.record.as_ref());
     row.map_or(0, |(_, row)| row.base.plan)
 }
 
 fn put_deletes(call: &mut Call, commit: &Commit, log: Log) {
-    let ids: Vec<String> = commit.delete.iter().filter(|e| e.log == log).map(|e| e.id.to_string()).collect();
+    let ids: Vec<String> = commit
+        .delete
+        .iter()
+        .filter(|e| e.log == log)
+        .map(|e| e.id.to_string())
+        .collect();
     let texts = ids.chunks(DELETES_IN_ONE);
     call.arg(texts.len());
     for text in texts {
@@ -107,9 +128,18 @@ fn put_entry<'a>(call: &mut Call, fields: impl ExactSizeIterator<Item = (&'stati
 /// The whole call.
 pub(super) fn call(around: &Around<'_>, fence: &Fence, script: Script, commit: &Commit) -> Result<Call, SealError> {
     let t = around.tenant;
-    let rows = bucketed(commit.rows.iter().map(|(r, row)| (keys::record_field(r), row)), around.buckets);
-    let unlinks = bucketed(commit.unlinks.iter().map(|id| (id.to_packed().to_vec(), ())), around.buckets);
-    let links = bucketed(commit.links.iter().map(|(id, r)| (id.to_packed().to_vec(), r)), around.buckets);
+    let rows = bucketed(
+        commit.rows.iter().map(|(r, row)| (keys::record_field(r), row)),
+        around.buckets,
+    );
+    let unlinks = bucketed(
+        commit.unlinks.iter().map(|id| (id.to_packed().to_vec(), ())),
+        around.buckets,
+    );
+    let links = bucketed(
+        commit.links.iter().map(|(id, r)| (id.to_packed().to_vec(), r)),
+        around.buckets,
+    );
 
     let mut all = vec![
         keys::owner(t),
@@ -150,8 +180,8 @@ pub(super) fn call(around: &Around<'_>, fence: &Fence, script: Script, commit: &
     for batch in commit.batch.iter().chain(&commit.intents_done) {
         call.arg(batch.to_string());
     }
-    call.arg(commit.intent_left.iter().len());
-    for intent in &commit.intent_left {
+    call.arg(usize::from(commit.intent_left.is_some()));
+    if let Some(intent) = &commit.intent_left {
         call.arg(intent.batch.to_string()).arg(intent_codec::encode(intent));
     }
 

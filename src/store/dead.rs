@@ -101,5 +101,11 @@ fn parse(mut body: &[u8], at: Timestamp) -> Option<DeadLetter> {
         }
         _ => return None,
     };
-    Some(DeadLetter { code, fields, message, at, content })
+    Some(DeadLetter {
+        code,
+        fields,
+        message,
+        at,
+        content,
+    })
 }

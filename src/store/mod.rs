@@ -19,7 +19,7 @@ pub mod seal;
 mod token;
 mod view;
 
-pub use cluster::RedisCluster;
+pub use cluster::{FORGOTTEN_AFTER, KEPT_FOR_NEXT, RedisCluster};
 pub use connection::{StoreSettings, StoreSetupError};
 pub use lane::{LaneFactory, Linked, RedisLane};
 pub use pipe::{IN_FLIGHT_MAX, QUEUED_MAX};

@@ -79,8 +79,10 @@ pub(super) fn feed_fields<'a>(tenant: &'a TenantName, entry: &'a OutboxEntry) ->
         plan: entry.plan,
         says: entry.event.says.clone(),
     };
-    let mut fields: Fields<'_> =
-        vec![("id", id.encode().into_bytes().into()), ("tenant", tenant.as_str().as_bytes().into())];
+    let mut fields: Fields<'_> = vec![
+        ("id", id.encode().into_bytes().into()),
+        ("tenant", tenant.as_str().as_bytes().into()),
+    ];
     fields.extend(contract(&entry.event));
     fields
 }

@@ -78,7 +78,11 @@ impl Pipe {
             return Box::pin(std::future::ready(Ok(Vec::new())));
         }
         let (reply, answer) = oneshot::channel();
-        let job = Job { commands: Arc::new(commands), reply, reloads: 0 };
+        let job = Job {
+            commands: Arc::new(commands),
+            reply,
+            reloads: 0,
+        };
         let full = match self.jobs.try_send(job) {
             Ok(()) => None,
             Err(mpsc::error::TrySendError::Full(_)) => Some(format!("more than {QUEUED_MAX} requests wait for Redis")),
@@ -93,7 +97,10 @@ impl Pipe {
                     Err(_) => "the connection ended".to_owned(),
                 },
             };
-            Err(StoreError::Broken { doing, detail: death.get().cloned().unwrap_or(lost) })
+            Err(StoreError::Broken {
+                doing,
+                detail: death.get().cloned().unwrap_or(lost),
+            })
         })
     }
 }
@@ -105,8 +112,17 @@ pub(super) async fn load_scripts(connection: &mut MultiplexedConnection) -> Redi
         load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
     }
     let names: Vec<String> = load.query_async(connection).await?;
-    match script::all().iter().zip(&names).find(|(script, name)| script.sha != **name) {
-        Some((script, _)) => Err((redis::ErrorKind::UnexpectedReturnType, "a script has another name", script.name.into()).into()),
+    match script::all()
+        .iter()
+        .zip(&names)
+        .find(|(script, name)| script.sha != **name)
+    {
+        Some((script, _)) => Err((
+            redis::ErrorKind::UnexpectedReturnType,
+            "a script has another name",
+            script.name.into(),
+        )
+            .into()),
         None => Ok(()),
     }
 }
@@ -178,7 +194,11 @@ async fn oldest(in_flight: &mut VecDeque<InFlight>) -> (Job, RedisResult<Vec<Val
 }
 
 fn deliver(job: Job, values: Vec<Value>) -> Result<(), String> {
-    if let Some((code, text)) = values.iter().find(|v| reply::is_not_serving(v)).and_then(reply::server_error) {
+    if let Some((code, text)) = values
+        .iter()
+        .find(|v| reply::is_not_serving(v))
+        .and_then(reply::server_error)
+    {
         return Err(format!("{code} {text}"));
     }
     // An asker that went away does not need the answer.

@@ -23,7 +23,11 @@ pub(super) async fn run(pool: &Pool, doing: &'static str, commands: Pipeline) ->
         send(&mut connection, &load).await.map_err(&broken)?;
         values = send(&mut connection, &commands).await.map_err(&broken)?;
     }
-    match values.iter().find(|v| reply::is_not_serving(v)).and_then(reply::server_error) {
+    match values
+        .iter()
+        .find(|v| reply::is_not_serving(v))
+        .and_then(reply::server_error)
+    {
         Some((code, text)) => Err(broken(format!("{code} {text}"))),
         None => Ok(values),
     }
@@ -32,8 +36,5 @@ pub(super) async fn run(pool: &Pool, doing: &'static str, commands: Pipeline) ->
 async fn send(connection: &mut deadpool_redis::Connection, commands: &Pipeline) -> Result<Vec<Value>, String> {
     use redis::aio::ConnectionLike;
     let sent = connection.req_packed_commands(commands, 0, commands.len()).await;
-    sent.map_err(|e| {
-        // A late answer would be taken for the next one's: this connection does not go back.
-        e.to_string()
-    })
+    sent.map_err(|e| e.to_string())
 }

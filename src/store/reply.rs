@@ -7,8 +7,19 @@ use tandem_core::domain::stream::StreamId;
 use crate::port::store::StoreError;
 
 /// Codes by which a server says that it cannot serve now: for the caller the same as a broken connection (rule 27).
-const NOT_SERVING: [&str; 8] =
-    ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "NOAUTH"];
+const NOT_SERVING: [&str; 8] = [
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MISCONF",
+    "NOREPLICAS",
+    "NOAUTH",
+];
+
+/// Names and values.
+pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Reads answers of one request.
 #[derive(Clone, Copy)]
@@ -40,20 +51,34 @@ pub(super) fn is_not_serving(value: &Value) -> bool {
 impl Reader<'_> {
     /// An answer that makes no sense.
     pub(super) fn unexpected(&self, detail: impl Into<String>) -> StoreError {
-        StoreError::Unexpected { doing: self.doing, detail: detail.into() }
+        StoreError::Unexpected {
+            doing: self.doing,
+            detail: detail.into(),
+        }
     }
 
     /// What an error reply means.
     fn refused(&self, code: &str, text: &str) -> StoreError {
         let doing = self.doing;
         match (code, self.tenant) {
-            (code, _) if NOT_SERVING.contains(&code) => StoreError::Broken { doing, detail: format!("{code} {text}") },
-            ("OOM", Some(tenant)) => StoreError::Full { tenant: tenant.clone(), doing },
-            ("FENCED" | "REWOUND" | "NOBATCH", Some(tenant)) => {
-                StoreError::Fenced { tenant: tenant.clone(), doing, reason: format!("{code} {text}") }
-            }
+            (code, _) if NOT_SERVING.contains(&code) => StoreError::Broken {
+                doing,
+                detail: format!("{code} {text}"),
+            },
+            ("OOM", Some(tenant)) => StoreError::Full {
+                tenant: tenant.clone(),
+                doing,
+            },
+            ("FENCED" | "REWOUND" | "NOBATCH", Some(tenant)) => StoreError::Fenced {
+                tenant: tenant.clone(),
+                doing,
+                reason: format!("{code} {text}"),
+            },
             ("OLDGEN", Some(tenant)) => match text.trim().parse() {
-                Ok(seen) => StoreError::OldPartitionEpoch { tenant: tenant.clone(), seen: Epoch(seen) },
+                Ok(seen) => StoreError::OldPartitionEpoch {
+                    tenant: tenant.clone(),
+                    seen: Epoch(seen),
+                },
                 Err(_) => self.unexpected("OLDGEN without an epoch"),
             },
             ("NEWER", Some(tenant)) => self.unexpected(format!(
@@ -84,7 +109,9 @@ impl Reader<'_> {
 
     /// An array of exactly `N` values.
     pub(super) fn exactly<const N: usize>(&self, value: Value) -> Result<[Value; N], StoreError> {
-        self.array(value)?.try_into().map_err(|_| self.unexpected(format!("{N} values were expected")))
+        self.array(value)?
+            .try_into()
+            .map_err(|_| self.unexpected(format!("{N} values were expected")))
     }
 
     /// Bytes, or nothing.
@@ -99,7 +126,8 @@ impl Reader<'_> {
 
     /// Bytes.
     pub(super) fn bytes(&self, value: Value) -> Result<Vec<u8>, StoreError> {
-        self.optional(value)?.ok_or_else(|| self.unexpected("bytes were expected, nothing came"))
+        self.optional(value)?
+            .ok_or_else(|| self.unexpected("bytes were expected, nothing came"))
     }
 
     /// Text.
@@ -111,28 +139,35 @@ impl Reader<'_> {
     pub(super) fn number(&self, value: Value) -> Result<u64, StoreError> {
         match self.good(value)? {
             Value::Int(n) => u64::try_from(n).map_err(|_| self.unexpected("a negative number came")),
-            other => self.text(other)?.parse().map_err(|_| self.unexpected("a number was expected")),
+            other => self
+                .text(other)?
+                .parse()
+                .map_err(|_| self.unexpected("a number was expected")),
         }
     }
 
     /// A stream id.
     pub(super) fn stream_id(&self, value: Value) -> Result<StreamId, StoreError> {
-        self.text(value)?.parse().map_err(|_| self.unexpected("a stream id was expected"))
+        self.text(value)?
+            .parse()
+            .map_err(|_| self.unexpected("a stream id was expected"))
     }
 
     /// Names and values in turn, as HGETALL and XRANGE give them.
-    pub(super) fn pairs(&self, value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(super) fn pairs(&self, value: Value) -> Result<Pairs, StoreError> {
         let mut items = self.array(value)?.into_iter();
         let mut pairs = Vec::with_capacity(items.len() / 2);
         while let Some(name) = items.next() {
-            let value = items.next().ok_or_else(|| self.unexpected("a name came without a value"))?;
+            let value = items
+                .next()
+                .ok_or_else(|| self.unexpected("a name came without a value"))?;
             pairs.push((self.bytes(name)?, self.bytes(value)?));
         }
         Ok(pairs)
     }
 
     /// An entry of a stream: its id, its names and values.
-    pub(super) fn entry(&self, value: Value) -> Result<(StreamId, Vec<(Vec<u8>, Vec<u8>)>), StoreError> {
+    pub(super) fn entry(&self, value: Value) -> Result<(StreamId, Pairs), StoreError> {
         let [id, fields] = self.exactly(value)?;
         Ok((self.stream_id(id)?, self.pairs(fields)?))
     }

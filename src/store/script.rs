@@ -53,16 +53,32 @@ const INCLUDES: [(&str, &str); 3] = [
 
 const TEXTS: [(ScriptName, &str, &str); 16] = [
     (ScriptName::Attach, "attach", include_str!("lua/attach.lua")),
-    (ScriptName::Backpressure, "backpressure", include_str!("lua/backpressure.lua")),
+    (
+        ScriptName::Backpressure,
+        "backpressure",
+        include_str!("lua/backpressure.lua"),
+    ),
     (ScriptName::Begin, "begin", include_str!("lua/begin.lua")),
     (ScriptName::Compact, "compact", include_str!("lua/compact.lua")),
     (ScriptName::Emit, "emit", include_str!("lua/emit.lua")),
     (ScriptName::Forward, "forward", include_str!("lua/forward.lua")),
     (ScriptName::Forwarded, "forwarded", include_str!("lua/forwarded.lua")),
     (ScriptName::Heartbeat, "heartbeat", include_str!("lua/heartbeat.lua")),
-    (ScriptName::LeaseAcquire, "lease_acquire", include_str!("lua/lease_acquire.lua")),
-    (ScriptName::LeaseRelease, "lease_release", include_str!("lua/lease_release.lua")),
-    (ScriptName::LeaseRenew, "lease_renew", include_str!("lua/lease_renew.lua")),
+    (
+        ScriptName::LeaseAcquire,
+        "lease_acquire",
+        include_str!("lua/lease_acquire.lua"),
+    ),
+    (
+        ScriptName::LeaseRelease,
+        "lease_release",
+        include_str!("lua/lease_release.lua"),
+    ),
+    (
+        ScriptName::LeaseRenew,
+        "lease_renew",
+        include_str!("lua/lease_renew.lua"),
+    ),
     (ScriptName::Lengths, "lengths", include_str!("lua/lengths.lua")),
     (ScriptName::Link, "link", include_str!("lua/link.lua")),
     (ScriptName::Newest, "newest", include_str!("lua/newest.lua")),
@@ -84,7 +100,9 @@ static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
 fn spliced(text: &str) -> String {
     let mut whole = String::new();
     for line in text.lines() {
-        let include = line.strip_prefix("--include ").and_then(|name| INCLUDES.iter().find(|(n, _)| *n == name));
+        let include = line
+            .strip_prefix("--include ")
+            .and_then(|name| INCLUDES.iter().find(|(n, _)| *n == name));
         whole.push_str(include.map_or(line, |(_, text)| text));
         whole.push('\n');
     }
@@ -115,7 +133,10 @@ impl Call {
     pub fn new(script: ScriptName, keys: &[String]) -> Self {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(script.script().sha.as_str()).arg(keys.len()).arg(keys);
-        Self { cmd, arguments: keys.len() }
+        Self {
+            cmd,
+            arguments: keys.len(),
+        }
     }
 
     /// Adds one argument.
@@ -144,9 +165,22 @@ mod tests {
     fn every_script_is_whole_and_says_its_contract() {
         for script in all() {
             assert!(script.text.starts_with("#!lua"), "{}", script.name);
-            assert!(!script.text.contains("--include"), "{} has an include that is not known", script.name);
-            for part in [format!("-- {}: ", script.name), "-- KEYS: ".into(), "-- ARGV: ".into(), "-- Returns: ".into()] {
-                assert!(script.text.contains(&part), "{} lacks '{part}' in its header", script.name);
+            assert!(
+                !script.text.contains("--include"),
+                "{} has an include that is not known",
+                script.name
+            );
+            for part in [
+                format!("-- {}: ", script.name),
+                "-- KEYS: ".into(),
+                "-- ARGV: ".into(),
+                "-- Returns: ".into(),
+            ] {
+                assert!(
+                    script.text.contains(&part),
+                    "{} lacks '{part}' in its header",
+                    script.name
+                );
             }
             assert!(script.text.lines().count() < 150, "{} is too long", script.name);
             assert_eq!(script.sha.len(), 40);

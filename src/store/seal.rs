@@ -64,7 +64,9 @@ fn derive(regional: &[u8; 32], usage: &[u8], tenant: &TenantName) -> Option<Zero
     let mut key = Zeroizing::new([0; 32]);
     let info: [&[u8]; 3] = [usage, b"\0", tenant.as_str().as_bytes()];
     let root = Salt::new(HKDF_SHA256, b"tandem").extract(regional);
-    root.expand(&info, KeyLength).and_then(|okm| okm.fill(key.as_mut())).ok()?;
+    root.expand(&info, KeyLength)
+        .and_then(|okm| okm.fill(key.as_mut()))
+        .ok()?;
     Some(key)
 }
 
@@ -86,12 +88,23 @@ impl RegionalSealer {
             }
         }
         let age = |id: &String| (id.parse::<u64>().unwrap_or(u64::MAX), id.clone());
-        let first = keys.keys().min_by_key(|id| age(id)).cloned().unwrap_or_else(|| name.clone());
-        Ok(Self { keys, current: name, first })
+        let first = keys
+            .keys()
+            .min_by_key(|id| age(id))
+            .cloned()
+            .unwrap_or_else(|| name.clone());
+        Ok(Self {
+            keys,
+            current: name,
+            first,
+        })
     }
 
     fn data_key(&self, tenant: &TenantName, id: &str) -> Result<RandomizedNonceKey, SealError> {
-        let unknown = || SealError::UnknownKey { tenant: tenant.clone(), key_id: id.to_owned() };
+        let unknown = || SealError::UnknownKey {
+            tenant: tenant.clone(),
+            key_id: id.to_owned(),
+        };
         let key = derive(self.keys.get(id).ok_or_else(unknown)?, b"data", tenant).ok_or_else(unknown)?;
         RandomizedNonceKey::new(&AES_256_GCM, key.as_ref()).map_err(|_| unknown())
     }
@@ -126,14 +139,19 @@ impl Sealer for RegionalSealer {
         let head = sealed.get(..2 + id.len()).ok_or_else(refused)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| refused())?;
         let mut body = body.to_vec();
-        let plain = key.open_in_place(nonce, Aad::from(bound(head, tenant, purpose)), &mut body).map_err(|_| refused())?;
+        let plain = key
+            .open_in_place(nonce, Aad::from(bound(head, tenant, purpose)), &mut body)
+            .map_err(|_| refused())?;
         let length = plain.len();
         body.truncate(length);
         Ok(body)
     }
 
     fn digest_key(&self, tenant: &TenantName) -> Result<[u8; 32], SealError> {
-        let unknown = || SealError::UnknownKey { tenant: tenant.clone(), key_id: self.first.clone() };
+        let unknown = || SealError::UnknownKey {
+            tenant: tenant.clone(),
+            key_id: self.first.clone(),
+        };
         let regional = self.keys.get(&self.first).ok_or_else(unknown)?;
         derive(regional, b"digest", tenant).map(|key| *key).ok_or_else(unknown)
     }
