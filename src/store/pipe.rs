@@ -164,12 +164,15 @@ where
 }
 
 /// Writes a request: it is polled once, which puts it into the connection's own queue behind the one before.
+///
+/// `unconstrained` is what makes that true: a task that has used up tokio's cooperation budget gets `Pending` from the
+/// queue without having been put into it, and the next request would overtake this one.
 async fn start(connection: &MultiplexedConnection, job: Job) -> InFlight {
     let mut connection = connection.clone();
     let commands = Arc::clone(&job.commands);
     let count = commands.len();
-    let mut answer: Pin<Box<dyn Future<Output = _> + Send>> =
-        Box::pin(async move { connection.send_packed_commands(&commands, 0, count).await });
+    let sent = async move { connection.send_packed_commands(&commands, 0, count).await };
+    let mut answer: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(tokio::task::unconstrained(sent));
     let early = match futures::poll!(&mut answer) {
         Poll::Ready(values) => Some(values),
         Poll::Pending => None,
