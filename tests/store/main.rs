@@ -15,6 +15,7 @@ mod forwarded;
 mod full;
 mod heartbeat;
 mod lane;
+mod layout;
 mod lease_acquire;
 mod lease_release;
 mod lease_renew;

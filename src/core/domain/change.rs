@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::event::EventId;
 use super::ids::{FieldIdx, RecordKey};
 use super::payload::{PersonalText, RawJson};
+use super::salesforce_id::SalesforceId;
 use super::stream::EntryRef;
 use super::time::Timestamp;
 
@@ -60,6 +61,12 @@ pub struct Change {
     pub seen_revision: Option<u64>,
     /// The event whose application made this change.
     pub caused_by: Option<EventId>,
+    /// The event that this change answers: with `refuse` always, else where it answers a question.
+    pub answers: Option<EventId>,
+    /// The Salesforce record, with `link`; none means: create one.
+    pub salesforce_id: Option<SalesforceId>,
+    /// Why the product did not apply an event, with `refuse` (≤ 1,000 characters).
+    pub reason: Option<PersonalText>,
     /// Hash of the idempotency key and the content.
     pub idempotency: Option<IdempotencyKey>,
     /// The idempotency key as given (≤ 255 characters), for receipts.

@@ -128,7 +128,10 @@ mod tests {
     fn hashes_stay_as_they_are() {
         let digester = digester(0);
         assert_eq!(digester.field("contact", "email", b"x").0, [165, 29, 185, 241, 122, 9]);
-        assert_eq!(digester.record(&RecordKey::new("contact", "42")), 16_921_177_468_969_827_776);
+        assert_eq!(
+            digester.record(&RecordKey::new("contact", "42")),
+            16_921_177_468_969_827_776
+        );
     }
 
     proptest! {

@@ -113,6 +113,20 @@ mod tests {
             prop_assert_eq!(EventId::decode(&text), Ok(EventId { says: Vec::new(), ..id }));
         }
 
+        /// All is said that fits, and nothing is too long.
+        #[test]
+        fn ids_near_the_limit_keep_all_or_nothing(id in id(75_usize..100)) {
+            let text = id.encode();
+            prop_assert!(text.len() <= EventId::TEXT_MAX);
+            let decoded = EventId::decode(&text).unwrap();
+            if decoded.says.is_empty() {
+                let bytes = 40 + id.tenant.as_str().len() + id.says.len() * 9;
+                prop_assert!(bytes * 4 / 3 >= EventId::TEXT_MAX, "it would have fitted");
+            } else {
+                prop_assert_eq!(decoded, id);
+            }
+        }
+
         #[test]
         fn any_text_is_an_id_or_invalid(text in ".{0,80}") {
             prop_assert!(EventId::decode(&text).map_or(true, |id| id.encode() == text));

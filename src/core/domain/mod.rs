@@ -1,6 +1,7 @@
 //! The words of the field, as types: ids, time, streams, changes, records, mapping plans and events.
 
 pub mod change;
+pub mod change_parse;
 pub mod digest;
 pub mod event;
 pub mod event_id;
@@ -15,3 +16,4 @@ pub mod row_codec;
 pub mod salesforce_id;
 pub mod stream;
 pub mod time;
+pub mod value;

@@ -154,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn more_than_64_bits_are_refused() {
+        let mut bytes = Vec::new();
+        bytes.put_uint(u64::MAX);
+        assert_eq!(Unpack::new(&bytes).uint(), Some(u64::MAX));
+        bytes[9] = 2;
+        assert_eq!(Unpack::new(&bytes).uint(), None);
+        assert_eq!(Unpack::new(&[0x80; 12]).uint(), None);
+        assert_eq!(Unpack::new(&[0x80, 0]).uint(), None, "zero has a shorter form");
+    }
+
+    #[test]
     fn lying_counts_end_early() {
         let mut bytes = Vec::new();
         bytes.put_uint(u64::MAX);

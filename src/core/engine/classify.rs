@@ -1,11 +1,18 @@
 //! What an answer of Salesforce means for the engine: decided once, from status, code and fields, never from messages
 //! (but for the two codes that hide several conditions behind one name, contract.md 5 and 6).
 
+mod rules;
+mod table;
+#[cfg(test)]
+mod table_test;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::payload::PersonalText;
 use crate::domain::salesforce_id::SalesforceId;
+
+pub use rules::{call, row};
 
 /// What to do about a failure (design 6, 'Outcome').
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
