@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Client, Pipeline, Value};
+use redis::{Client, Value};
 use tandem_core::domain::ids::{Epoch, TenantName};
 use tandem_core::domain::stream::StreamId;
 use tandem_core::engine::place;
 use tokio::runtime::Handle;
 
 use super::connection::{self, StoreSettings, StoreSetupError};
+use super::pooled::Pooled;
 use super::reply::Reader;
 use super::script::{Call, ScriptName};
-use super::{doorbell, keys, pooled};
+use super::{doorbell, keys};
 use crate::port::Answer;
 use crate::port::cluster::{Cluster, Lease, LeaseAnswer, Member};
 use crate::port::store::StoreError;
@@ -28,7 +29,7 @@ const DIRTY_IN_ONE: u32 = 1_000;
 
 /// Membership, leases and wake-ups in Redis.
 pub struct RedisCluster {
-    pool: deadpool_redis::Pool,
+    pooled: Pooled,
     client: Client,
     settings: StoreSettings,
     runtime: Handle,
@@ -46,22 +47,17 @@ impl RedisCluster {
     /// Opens nothing yet. The doorbell's connection lives on `runtime`.
     pub fn new(settings: StoreSettings, runtime: Handle) -> Result<Self, StoreSetupError> {
         Ok(Self {
-            pool: connection::pool(&settings)?,
+            pooled: Pooled::new(&settings, runtime.clone())?,
             client: connection::client(&settings)?,
             settings,
             runtime,
         })
     }
 
-    fn run(&self, doing: &'static str, commands: Pipeline) -> Answer<Vec<Value>, StoreError> {
-        let pool = self.pool.clone();
-        Box::pin(async move { pooled::run(&pool, doing, commands).await })
-    }
-
     fn one(&self, doing: &'static str, command: redis::Cmd) -> Answer<Value, StoreError> {
         let mut commands = redis::pipe();
         commands.add_command(command);
-        let values = self.run(doing, commands);
+        let values = self.pooled.run(doing, commands);
         Box::pin(async move { reader(doing).good(values.await?.into_iter().next().unwrap_or(Value::Nil)) })
     }
 }
@@ -135,7 +131,7 @@ impl Cluster for RedisCluster {
             call.arg(nonce).arg(epoch.0).arg(ms(ttl));
             commands.add_command(call.into_cmd());
         }
-        let answer = self.run(doing, commands);
+        let answer = self.pooled.run(doing, commands);
         Box::pin(async move {
             answer
                 .await?
@@ -159,7 +155,7 @@ impl Cluster for RedisCluster {
             let call = Call::new(ScriptName::Newest, &[keys::changes(tenant), keys::backfill(tenant)]);
             commands.add_command(call.into_cmd());
         }
-        let answer = self.run(doing, commands);
+        let answer = self.pooled.run(doing, commands);
         Box::pin(async move {
             let read = reader(doing);
             let newest = answer.await?.into_iter().map(|value| {
@@ -176,7 +172,7 @@ impl Cluster for RedisCluster {
         for set in 0..place::DIRTY_SETS {
             commands.cmd("SPOP").arg(keys::dirty(set)).arg(DIRTY_IN_ONE);
         }
-        let answer = self.run(doing, commands);
+        let answer = self.pooled.run(doing, commands);
         Box::pin(async move {
             let mut tenants = Vec::new();
             for value in answer.await? {
@@ -223,7 +219,7 @@ impl Cluster for RedisCluster {
                 .arg(tenant.as_str())
                 .arg("declared");
         }
-        let answer = self.run(doing, commands);
+        let answer = self.pooled.run(doing, commands);
         Box::pin(async move {
             answer
                 .await?

@@ -2,7 +2,8 @@
 //!
 //! A name is rung at least once after an append and any number of appends may ring once. It says only 'look': an
 //! append that nobody rang for is found by the sweep. Where the notifications may not be switched on or listened to,
-//! the doorbell stays silent but open, and a log line says so. It ends if and only if its connection does.
+//! the doorbell stays silent but open, and a log line says so. It ends if and only if its connection does. In a Redis
+//! Cluster notifications stay on the node that they happen on: there the doorbell hears one node, the sweep all.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -107,11 +107,7 @@ impl Pipe {
 
 /// Loads every script, so that EVALSHA finds it.
 pub(super) async fn load_scripts(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    let mut load = redis::pipe();
-    for script in script::all() {
-        load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
-    }
-    let names: Vec<String> = load.query_async(connection).await?;
+    let names: Vec<String> = script::load().query_async(connection).await?;
     match script::all()
         .iter()
         .zip(&names)

@@ -172,3 +172,44 @@ impl Reader<'_> {
         Ok((self.stream_id(id)?, self.pairs(fields)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(wire: &str) -> StoreError {
+        let tenant = TenantName::new("acme").unwrap();
+        let value = redis::parse_redis_value(wire.as_bytes()).unwrap();
+        let read = Reader {
+            doing: "settle",
+            tenant: Some(&tenant),
+        };
+        read.good(value).unwrap_err()
+    }
+
+    #[test]
+    fn rule_27_a_server_that_cannot_serve_is_a_broken_connection() {
+        for code in NOT_SERVING {
+            let error = answered(&format!("-{code} some words\r\n"));
+            assert!(matches!(error, StoreError::Broken { .. }), "{code}: {error}");
+        }
+    }
+
+    #[test]
+    fn codes_of_scripts_become_typed_errors() {
+        for code in ["FENCED", "REWOUND", "NOBATCH"] {
+            let error = answered(&format!("-{code} some words\r\n"));
+            assert!(matches!(&error, StoreError::Fenced { reason, .. } if reason == &format!("{code} some words")));
+        }
+        let old = answered("-OLDGEN 1760000000000\r\n");
+        assert!(matches!(
+            old,
+            StoreError::OldPartitionEpoch {
+                seen: Epoch(1_760_000_000_000),
+                ..
+            }
+        ));
+        assert!(matches!(answered("-OOM no\r\n"), StoreError::Full { .. }));
+        assert!(matches!(answered("-ERR what\r\n"), StoreError::Unexpected { .. }));
+    }
+}

@@ -109,6 +109,15 @@ fn spliced(text: &str) -> String {
     whole
 }
 
+/// The commands that load every script; each answers the script's name.
+pub(super) fn load() -> redis::Pipeline {
+    let mut load = redis::pipe();
+    for script in all() {
+        load.cmd("SCRIPT").arg("LOAD").arg(&script.text);
+    }
+    load
+}
+
 /// All scripts, for loading.
 pub fn all() -> &'static [Script] {
     &SCRIPTS

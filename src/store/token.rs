@@ -7,10 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tandem_core::domain::ids::TenantName;
 use zeroize::Zeroizing;
 
-use super::connection::{self, StoreSettings, StoreSetupError};
+use tokio::runtime::Handle;
+
+use super::connection::{StoreSettings, StoreSetupError};
+use super::keys;
+use super::pooled::Pooled;
 use super::reply::{self, Reader};
 use super::script::{Call, ScriptName};
-use super::{keys, pooled};
 use crate::port::Answer;
 use crate::port::seal::{SealError, Sealer};
 use crate::port::token::{StoredToken, TokenError, TokenStore};
@@ -19,15 +22,15 @@ const PURPOSE: &str = "token";
 
 /// Credentials in `tandem:{t}:token`.
 pub struct RedisTokens {
-    pool: deadpool_redis::Pool,
+    pooled: Pooled,
     sealer: Arc<dyn Sealer>,
 }
 
 impl RedisTokens {
-    /// Opens nothing yet.
-    pub fn new(settings: &StoreSettings, sealer: Arc<dyn Sealer>) -> Result<Self, StoreSetupError> {
+    /// Opens nothing yet. Connections live on `runtime`.
+    pub fn new(settings: &StoreSettings, sealer: Arc<dyn Sealer>, runtime: Handle) -> Result<Self, StoreSetupError> {
         Ok(Self {
-            pool: connection::pool(settings)?,
+            pooled: Pooled::new(settings, runtime)?,
             sealer,
         })
     }
@@ -36,7 +39,7 @@ impl RedisTokens {
 impl TokenStore for RedisTokens {
     fn get(&self, tenant: &TenantName) -> Answer<Option<StoredToken>, TokenError> {
         let doing = "token_get";
-        let (pool, sealer, tenant) = (self.pool.clone(), Arc::clone(&self.sealer), tenant.clone());
+        let (pooled, sealer, tenant) = (self.pooled.clone(), Arc::clone(&self.sealer), tenant.clone());
         Box::pin(async move {
             let read = Reader {
                 doing,
@@ -48,7 +51,7 @@ impl TokenStore for RedisTokens {
                 .arg(keys::token(&tenant))
                 .arg("version")
                 .arg("sealed");
-            let [found] = read.exactly(Value::Array(pooled::run(&pool, doing, commands).await?))?;
+            let [found] = read.exactly(Value::Array(pooled.run(doing, commands).await?))?;
             let [version, sealed] = read.exactly(found)?;
             let Some(sealed) = read.optional(sealed)? else {
                 return Ok(None);
@@ -64,7 +67,7 @@ impl TokenStore for RedisTokens {
 
     fn put(&self, tenant: &TenantName, version: u64, secret: SecretString) -> Answer<u64, TokenError> {
         let doing = "token_put";
-        let (pool, sealer, tenant) = (self.pool.clone(), Arc::clone(&self.sealer), tenant.clone());
+        let (pooled, sealer, tenant) = (self.pooled.clone(), Arc::clone(&self.sealer), tenant.clone());
         Box::pin(async move {
             let read = Reader {
                 doing,
@@ -75,7 +78,7 @@ impl TokenStore for RedisTokens {
                 .arg(sealer.seal(&tenant, PURPOSE, secret.expose_secret().as_bytes())?);
             let mut commands = redis::pipe();
             commands.add_command(call.into_cmd());
-            let [answer] = read.exactly(Value::Array(pooled::run(&pool, doing, commands).await?))?;
+            let [answer] = read.exactly(Value::Array(pooled.run(doing, commands).await?))?;
             if let Some(("MOVED_ON", text)) = reply::server_error(&answer) {
                 let version = text
                     .parse()

@@ -5,10 +5,13 @@ use tandem_core::domain::ids::TenantName;
 use tandem_core::domain::stream::StreamId;
 use tandem_core::engine::{place, state::Lengths};
 
-use super::connection::{self, StoreSettings, StoreSetupError};
+use tokio::runtime::Handle;
+
+use super::connection::{StoreSettings, StoreSetupError};
+use super::keys;
+use super::pooled::Pooled;
 use super::reply::Reader;
 use super::script::{Call, ScriptName};
-use super::{keys, pooled};
 use crate::port::Answer;
 use crate::port::store::StoreError;
 
@@ -179,14 +182,14 @@ pub(super) fn lengths_call(t: &TenantName) -> Call {
 
 /// Reads tenants through the pool.
 pub struct RedisView {
-    pool: deadpool_redis::Pool,
+    pooled: Pooled,
 }
 
 impl RedisView {
-    /// Opens nothing yet.
-    pub fn new(settings: &StoreSettings) -> Result<Self, StoreSetupError> {
+    /// Opens nothing yet. Connections live on `runtime`.
+    pub fn new(settings: &StoreSettings, runtime: Handle) -> Result<Self, StoreSetupError> {
         Ok(Self {
-            pool: connection::pool(settings)?,
+            pooled: Pooled::new(settings, runtime)?,
         })
     }
 
@@ -200,13 +203,13 @@ impl RedisView {
         owner.arg(&["node", "epoch", "step", "partition_epoch"]);
         let lease = commands.cmd("HMGET").arg(keys::partition(partition));
         lease.arg(&["node", "epoch", "expires_ms"]);
-        let (pool, tenant) = (self.pool.clone(), tenant.clone());
+        let (pooled, tenant) = (self.pooled.clone(), tenant.clone());
         Box::pin(async move {
             let read = Reader {
                 doing,
                 tenant: Some(&tenant),
             };
-            let values = pooled::run(&pool, doing, commands).await?;
+            let values = pooled.run(doing, commands).await?;
             let [lengths, owner, lease] = read.exactly(Value::Array(values))?;
             let mut view = TenantView::parse(read, lengths)?;
             let [node, epoch, step, partition_epoch] = read.exactly(owner)?;

@@ -33,7 +33,13 @@ fn full_commit(o: &Owned, entry: EntryRef) -> Commit {
         batch: None,
         intent_left: Some(intent(batch(&o.fence, 92), &["1"])),
         intents_done: done,
-        delete: vec![entry, EntryRef { log: Log::Backfill, id: id(1) }],
+        delete: vec![
+            entry,
+            EntryRef {
+                log: Log::Backfill,
+                id: id(1),
+            },
+        ],
         rows: (0..40).map(|n| (contact(n), row(n))).collect(),
         links: (0..40).map(|n| (sfid(n), contact(n))).collect(),
         unlinks: (50..60).map(sfid).collect(),
@@ -41,11 +47,22 @@ fn full_commit(o: &Owned, entry: EntryRef) -> Commit {
         compacted_remove: vec![contact(2)],
         dead_put: vec![(DeadKey::Record(contact(1)), letter)],
         dead_remove: vec![DeadKey::Record(contact(2))],
-        seen: vec![IdempotencyKey { key: [1; 16], content: [2; 8] }],
-        append: vec![EngineEntry { record: contact(1), data: RawJson::null(), traceparent: None }],
+        seen: vec![IdempotencyKey {
+            key: [1; 16],
+            content: [2; 8],
+        }],
+        append: vec![EngineEntry {
+            record: contact(1),
+            data: RawJson::null(),
+            traceparent: None,
+        }],
         outbox: vec![changed("1", 1), changed("2", 1)],
         cursors: vec![("topic".into(), ReplayId(vec![1; 10].into()))],
-        counters: Counters { settled: 1, events: 2, ..Counters::default() },
+        counters: Counters {
+            settled: 1,
+            events: 2,
+            ..Counters::default()
+        },
     }
 }
 
@@ -55,15 +72,32 @@ async fn call_them_all(o: &mut Owned) {
     for script in [Script::Settle, Script::Compact, Script::Emit] {
         let fence = o.step();
         let commit = full_commit(o, entry);
-        o.lane.commit(&o.tenant, &fence, script, Box::new(commit)).await.unwrap();
+        o.lane
+            .commit(&o.tenant, &fence, script, Box::new(commit))
+            .await
+            .unwrap();
     }
     let fence = o.step();
-    o.lane.begin(&o.tenant, &fence, intent(batch(&o.fence, 1), &["1"]), vec![batch(&o.fence, 92)]).await.unwrap();
+    o.lane
+        .begin(
+            &o.tenant,
+            &fence,
+            intent(batch(&o.fence, 1), &["1"]),
+            vec![batch(&o.fence, 92)],
+        )
+        .await
+        .unwrap();
     let fence = o.step();
-    o.lane.link(&o.tenant, &fence, sfid(70), &contact("70"), None, &row(1)).await.unwrap();
+    o.lane
+        .link(&o.tenant, &fence, sfid(70), &contact("70"), None, &row(1))
+        .await
+        .unwrap();
     let out = o.lane.read_outbox(&o.tenant, StreamId::ZERO, 10).await.unwrap();
     o.lane.forward(&o.tenant, o.fence.epoch, out.clone()).await.unwrap();
-    o.lane.forwarded(&o.tenant, &o.fence, out.iter().map(|e| e.id).collect()).await.unwrap();
+    o.lane
+        .forwarded(&o.tenant, &o.fence, out.iter().map(|e| e.id).collect())
+        .await
+        .unwrap();
     o.lane.set_backpressure(&o.tenant, &o.fence, "ok").await.unwrap();
     let cluster = cluster(&o.server);
     cluster.heartbeat("a").await.unwrap();
@@ -71,8 +105,16 @@ async fn call_them_all(o: &mut Owned) {
     cluster.renew("a", "nonce of a", TTL, vec![(3, epoch)]).await.unwrap();
     cluster.release(3, "nonce of a", epoch, "b").await.unwrap();
     cluster.sweep(vec![o.tenant.clone()]).await.unwrap();
-    RedisTokens::new(&settings(&o.server), sealer()).unwrap().put(&o.tenant, 0, "x".into()).await.unwrap();
-    RedisView::new(&settings(&o.server)).unwrap().tenant(&o.tenant).await.unwrap();
+    RedisTokens::new(&settings(&o.server), sealer(), tokio::runtime::Handle::current())
+        .unwrap()
+        .put(&o.tenant, 0, "x".into())
+        .await
+        .unwrap();
+    RedisView::new(&settings(&o.server), tokio::runtime::Handle::current())
+        .unwrap()
+        .tenant(&o.tenant)
+        .await
+        .unwrap();
 }
 
 /// The arguments of a line of MONITOR, and whether a script sent it. Bytes come escaped, which keeps them apart.
@@ -111,7 +153,11 @@ async fn every_key_is_declared_and_shares_the_slot() {
     let mut raw = server.raw().await;
     let mut o = owned_on(server).await;
     call_them_all(&mut o).await;
-    let _: String = redis::cmd("ECHO").arg("the end of the test").query_async(&mut raw).await.unwrap();
+    let _: String = redis::cmd("ECHO")
+        .arg("the end of the test")
+        .query_async(&mut raw)
+        .await
+        .unwrap();
     let seen = watching.await.unwrap();
 
     let names: BTreeMap<&str, &str> = script::all().iter().map(|s| (s.sha.as_str(), s.name)).collect();
@@ -135,9 +181,16 @@ async fn every_key_is_declared_and_shares_the_slot() {
             _ => &args[1],
         };
         touched += 1;
-        assert!(declared.contains(key), "{current} touches {key}, which it does not declare");
+        assert!(
+            declared.contains(key),
+            "{current} touches {key}, which it does not declare"
+        );
     }
-    assert_eq!(called, script::all().iter().map(|s| s.name).collect::<BTreeSet<_>>(), "every script was called");
+    assert_eq!(
+        called,
+        script::all().iter().map(|s| s.name).collect::<BTreeSet<_>>(),
+        "every script was called"
+    );
     assert!(touched > 100, "{touched} keys touched");
 }
 
@@ -145,7 +198,11 @@ async fn every_key_is_declared_and_shares_the_slot() {
 async fn redis_cluster_takes_every_call() {
     let server = Server::with(&["--cluster-enabled", "yes"]).await;
     let mut raw = server.raw().await;
-    let _: () = redis::cmd("CLUSTER").arg(&["ADDSLOTSRANGE", "0", "16383"]).query_async(&mut raw).await.unwrap();
+    let _: () = redis::cmd("CLUSTER")
+        .arg(&["ADDSLOTSRANGE", "0", "16383"])
+        .query_async(&mut raw)
+        .await
+        .unwrap();
     loop {
         let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut raw).await.unwrap();
         if info.contains("cluster_state:ok") {
@@ -155,5 +212,13 @@ async fn redis_cluster_takes_every_call() {
     }
     let mut o = owned_on(server).await;
     call_them_all(&mut o).await;
-    assert_eq!(o.lane.attach(&o.tenant, "node-1", Epoch(1)).await.unwrap().intents.len(), 1);
+    assert_eq!(
+        o.lane
+            .attach(&o.tenant, "node-1", Epoch(1))
+            .await
+            .unwrap()
+            .intents
+            .len(),
+        1
+    );
 }

@@ -17,8 +17,12 @@ async fn appends_ring_and_deletes_do_not() {
     let server = Server::with(&["--notify-keyspace-events", "Ex"]).await;
     let mut bell = cluster(&server).doorbell().await.unwrap();
     let mut raw = server.raw().await;
-    let on: std::collections::HashMap<String, String> =
-        redis::cmd("CONFIG").arg("GET").arg("notify-keyspace-events").query_async(&mut raw).await.unwrap();
+    let on: std::collections::HashMap<String, String> = redis::cmd("CONFIG")
+        .arg("GET")
+        .arg("notify-keyspace-events")
+        .query_async(&mut raw)
+        .await
+        .unwrap();
     let on: BTreeSet<char> = on["notify-keyspace-events"].chars().collect();
     assert_eq!(on, BTreeSet::from(['E', 'K', 't', 'x']), "what was on stays on");
 
@@ -33,9 +37,18 @@ async fn appends_ring_and_deletes_do_not() {
     let _: String = raw.xadd(keys::backfill(&last), "*", &[("a", "b")]).await.unwrap();
     let mut rung = Vec::new();
     while rung.last().map(String::as_str) != Some("last") {
-        rung.push(tokio::time::timeout(PATIENCE, bell.recv()).await.unwrap().unwrap().to_string());
+        rung.push(
+            tokio::time::timeout(PATIENCE, bell.recv())
+                .await
+                .unwrap()
+                .unwrap()
+                .to_string(),
+        );
     }
-    assert_eq!(BTreeSet::from_iter(&rung), BTreeSet::from([&"acme".to_owned(), &"last".to_owned()]));
+    assert_eq!(
+        BTreeSet::from_iter(&rung),
+        BTreeSet::from([&"acme".to_owned(), &"last".to_owned()])
+    );
 }
 
 #[tokio::test]
@@ -46,7 +59,12 @@ async fn names_that_nobody_takes_coalesce() {
     for _ in 0..5 {
         let mut pipe = redis::pipe();
         for n in 0..2_000 {
-            pipe.xadd(keys::changes(&TenantName::new(&format!("t{n}")).unwrap()), "*", &[("a", "b")]).ignore();
+            pipe.xadd(
+                keys::changes(&TenantName::new(&format!("t{n}")).unwrap()),
+                "*",
+                &[("a", "b")],
+            )
+            .ignore();
         }
         let () = pipe.query_async(&mut raw).await.unwrap();
     }
@@ -65,7 +83,11 @@ async fn it_ends_with_its_connection() {
     let server = Server::start().await;
     let mut bell = cluster(&server).doorbell().await.unwrap();
     let mut raw = server.raw().await;
-    let _: u64 = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query_async(&mut raw).await.unwrap();
+    let _: u64 = redis::cmd("CLIENT")
+        .arg(&["KILL", "TYPE", "pubsub"])
+        .query_async(&mut raw)
+        .await
+        .unwrap();
     assert_eq!(tokio::time::timeout(PATIENCE, bell.recv()).await.unwrap(), None);
 }
 

@@ -10,7 +10,10 @@ use crate::fixture::*;
 #[tokio::test]
 async fn base_write_back_event_and_cursor_move_together() {
     let mut o = owned().await;
-    let base = Base { plan: 0xdead_beef, fields: vec![] };
+    let base = Base {
+        plan: 0xdead_beef,
+        fields: vec![],
+    };
     let entry = EngineEntry {
         record: contact("1"),
         data: RawJson::from_checked("{\"amount\":1.50}"),
@@ -21,14 +24,29 @@ async fn base_write_back_event_and_cursor_move_together() {
         append: vec![entry],
         outbox: vec![changed("1", 4), changed("2", 9)],
         cursors: vec![("topic".into(), ReplayId(vec![9; 10].into()))],
-        counters: Counters { events: 2, echoes: 1, ..Counters::default() },
+        counters: Counters {
+            events: 2,
+            echoes: 1,
+            ..Counters::default()
+        },
         ..Commit::default()
     };
     let fence = o.step();
-    o.lane.commit(&o.tenant, &fence, Script::Emit, Box::new(commit)).await.unwrap();
+    o.lane
+        .commit(&o.tenant, &fence, Script::Emit, Box::new(commit))
+        .await
+        .unwrap();
 
-    let log = o.lane.read_log(&o.tenant, Log::Changes, StreamId::ZERO, 10).await.unwrap();
-    let fields: Vec<(&[u8], &[u8])> = log.entries[0].fields.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    let log = o
+        .lane
+        .read_log(&o.tenant, Log::Changes, StreamId::ZERO, 10)
+        .await
+        .unwrap();
+    let fields: Vec<(&[u8], &[u8])> = log.entries[0]
+        .fields
+        .iter()
+        .map(|(n, v)| (n.as_ref(), v.as_ref()))
+        .collect();
     let expected: [(&[u8], &[u8]); 6] = [
         (b"object", b"contact"),
         (b"key", b"1"),
@@ -62,8 +80,14 @@ async fn an_event_of_the_tenant_has_no_record() {
     event.kind = tandem_core::domain::event::EventType::Tenant;
     event.says.clear();
     let fence = o.step();
-    let commit = Commit { outbox: vec![event], ..Commit::default() };
-    o.lane.commit(&o.tenant, &fence, Script::Emit, Box::new(commit)).await.unwrap();
+    let commit = Commit {
+        outbox: vec![event],
+        ..Commit::default()
+    };
+    o.lane
+        .commit(&o.tenant, &fence, Script::Emit, Box::new(commit))
+        .await
+        .unwrap();
     let out = o.lane.read_outbox(&o.tenant, StreamId::ZERO, 10).await.unwrap();
     assert_eq!(out[0].event.record, None);
     assert_eq!(out[0].event.kind.as_str(), "tenant");

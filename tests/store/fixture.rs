@@ -33,12 +33,17 @@ pub fn settings(server: &Server) -> StoreSettings {
 }
 
 pub fn sealer() -> Arc<dyn Sealer> {
-    let key = RegionalKey { id: "1".into(), secret: zeroize::Zeroizing::new([7; 32]) };
+    let key = RegionalKey {
+        id: "1".into(),
+        secret: zeroize::Zeroizing::new([7; 32]),
+    };
     Arc::new(RegionalSealer::new(key, Vec::new()).unwrap())
 }
 
 pub fn lane(server: &Server) -> RedisLane {
-    LaneFactory::new(settings(server), sealer(), Handle::current()).unwrap().open()
+    LaneFactory::new(settings(server), sealer(), Handle::current())
+        .unwrap()
+        .open()
 }
 
 pub fn acme() -> TenantName {
@@ -61,7 +66,13 @@ pub async fn owned() -> Owned {
 pub async fn owned_on(server: Server) -> Owned {
     let (lane, raw, tenant) = (lane(&server), server.raw().await, acme());
     let fence = lane.attach(&tenant, "node-1", Epoch(1)).await.unwrap().fence;
-    Owned { server, lane, raw, tenant, fence }
+    Owned {
+        server,
+        lane,
+        raw,
+        tenant,
+        fence,
+    }
 }
 
 impl Owned {
@@ -75,7 +86,10 @@ impl Owned {
     pub async fn append(&mut self, key: &str) -> EntryRef {
         let fields = [("object", "contact"), ("key", key), ("op", "upsert"), ("data", "{}")];
         let id: String = self.raw.xadd(keys::changes(&self.tenant), "*", &fields).await.unwrap();
-        EntryRef { log: Log::Changes, id: id.parse().unwrap() }
+        EntryRef {
+            log: Log::Changes,
+            id: id.parse().unwrap(),
+        }
     }
 
     /// Appends `count` entries in one go.
@@ -85,7 +99,12 @@ impl Owned {
             pipe.xadd(keys::changes(&self.tenant), "*", &[("key", "1")]);
         }
         let ids: Vec<String> = pipe.query_async(&mut self.raw).await.unwrap();
-        ids.iter().map(|id| EntryRef { log: Log::Changes, id: id.parse().unwrap() }).collect()
+        ids.iter()
+            .map(|id| EntryRef {
+                log: Log::Changes,
+                id: id.parse().unwrap(),
+            })
+            .collect()
     }
 
     pub async fn everything(&mut self) -> Vec<(String, Vec<u8>)> {
@@ -93,7 +112,13 @@ impl Owned {
     }
 
     pub async fn row_of(&self, record: &RecordKey) -> Option<Row> {
-        self.lane.load(&self.tenant, vec![record.clone()], vec![]).await.unwrap().records.remove(0).row
+        self.lane
+            .load(&self.tenant, vec![record.clone()], vec![])
+            .await
+            .unwrap()
+            .records
+            .remove(0)
+            .row
     }
 }
 
@@ -118,12 +143,23 @@ pub fn sfid(n: u32) -> SalesforceId {
 }
 
 pub fn row(seq: u64) -> Row {
-    Row { last_seq: seq, salesforce_id: Some(sfid(u32::try_from(seq).unwrap())), revision: 3, ..Row::default() }
+    Row {
+        last_seq: seq,
+        salesforce_id: Some(sfid(u32::try_from(seq).unwrap())),
+        revision: 3,
+        ..Row::default()
+    }
 }
 
 pub fn fold(entries: u64) -> Folded {
     let value = RawJson::from_checked("\"Ada\"");
-    let field = FoldedField { idx: FieldIdx(0), value, version: 1, packed: 5, engine: false };
+    let field = FoldedField {
+        idx: FieldIdx(0),
+        value,
+        version: 1,
+        packed: 5,
+        engine: false,
+    };
     Folded {
         plan: 9,
         seq: 77,
@@ -138,12 +174,24 @@ pub fn fold(entries: u64) -> Folded {
 }
 
 pub fn batch(fence: &Fence, number: u64) -> BatchId {
-    BatchId { epoch: fence.epoch, number }
+    BatchId {
+        epoch: fence.epoch,
+        number,
+    }
 }
 
 pub fn intent(batch: BatchId, keys: &[&str]) -> Intent {
-    let records = keys.iter().map(|key| IntentRecord { record: contact(key), seq: 5, verb: Verb::Update, crashes: 0 });
-    Intent { batch, begun: Timestamp(10_000), records: records.collect() }
+    let records = keys.iter().map(|key| IntentRecord {
+        record: contact(key),
+        seq: 5,
+        verb: Verb::Update,
+        crashes: 0,
+    });
+    Intent {
+        batch,
+        begun: Timestamp(10_000),
+        records: records.collect(),
+    }
 }
 
 pub fn changed(key: &str, revision: u64) -> Event {

@@ -10,7 +10,11 @@ use tandem_core::engine::place::feed_partition;
 use crate::fixture::*;
 
 fn entry(at: StreamId, key: &str, revision: u64) -> OutboxEntry {
-    OutboxEntry { id: at, event: changed(key, revision), plan: 5 }
+    OutboxEntry {
+        id: at,
+        event: changed(key, revision),
+        plan: 5,
+    }
 }
 
 async fn feed(o: &mut Owned, partition: u16) -> StreamRangeReply {
@@ -24,12 +28,18 @@ fn home(o: &Owned, key: &str) -> u16 {
 #[tokio::test]
 async fn the_product_reads_the_contracts_fields() {
     let mut o = owned().await;
-    o.lane.forward(&o.tenant, o.fence.epoch, vec![entry(id(1_000), "1", 7)]).await.unwrap();
+    o.lane
+        .forward(&o.tenant, o.fence.epoch, vec![entry(id(1_000), "1", 7)])
+        .await
+        .unwrap();
     let partition = home(&o, "1");
     let feed = feed(&mut o, partition).await;
     let text = |name: &str| feed.ids[0].get::<String>(name).unwrap();
     let event_id = EventId::decode(&text("id")).unwrap();
-    assert_eq!((event_id.tenant, event_id.outbox, event_id.revision), (o.tenant.clone(), id(1_000), 7));
+    assert_eq!(
+        (event_id.tenant, event_id.outbox, event_id.revision),
+        (o.tenant.clone(), id(1_000), 7)
+    );
     assert_eq!((event_id.plan, event_id.says), (5, changed("1", 7).says));
     assert_eq!(text("tenant"), "acme");
     assert_eq!(text("type"), "changed");
@@ -38,7 +48,10 @@ async fn the_product_reads_the_contracts_fields() {
     assert_eq!(text("data"), "{\"email\":\"a\\u00e9@b\"}");
     assert_eq!(text("revision"), "7");
     assert_eq!(text("at"), "2023-11-14T22:13:20.123Z");
-    assert_eq!((text("traceparent"), text("detail")), ("00-aa-bb-01".into(), "{\"x\":1}".into()));
+    assert_eq!(
+        (text("traceparent"), text("detail")),
+        ("00-aa-bb-01".into(), "{\"x\":1}".into())
+    );
     assert!(!feed.ids[0].contains_key("says"));
 }
 
@@ -71,8 +84,16 @@ async fn what_the_mark_covers_is_not_appended_again() {
     o.lane.forward(&o.tenant, o.fence.epoch, first.clone()).await.unwrap();
     o.lane.forward(&o.tenant, o.fence.epoch, first).await.unwrap();
     let overlapping: Vec<_> = (2..=5).map(|n| entry(id(n), "1", n)).collect();
-    o.lane.forward(&o.tenant, Epoch(o.fence.epoch.0 + 1), overlapping).await.unwrap();
-    let revisions: Vec<u64> = feed(&mut o, partition).await.ids.iter().map(|e| e.get("revision").unwrap()).collect();
+    o.lane
+        .forward(&o.tenant, Epoch(o.fence.epoch.0 + 1), overlapping)
+        .await
+        .unwrap();
+    let revisions: Vec<u64> = feed(&mut o, partition)
+        .await
+        .ids
+        .iter()
+        .map(|e| e.get("revision").unwrap())
+        .collect();
     assert_eq!(revisions, [1, 2, 3, 4, 5]);
 }
 
@@ -80,7 +101,10 @@ async fn what_the_mark_covers_is_not_appended_again() {
 async fn an_older_owner_cannot_append_late() {
     let mut o = owned().await;
     let partition = home(&o, "1");
-    o.lane.forward(&o.tenant, Epoch(20), vec![entry(id(1), "1", 1)]).await.unwrap();
+    o.lane
+        .forward(&o.tenant, Epoch(20), vec![entry(id(1), "1", 1)])
+        .await
+        .unwrap();
     let late = o.lane.forward(&o.tenant, Epoch(19), vec![entry(id(2), "1", 2)]).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
     assert_eq!(feed(&mut o, partition).await.ids.len(), 1);
@@ -90,11 +114,23 @@ async fn an_older_owner_cannot_append_late() {
 async fn tenants_have_marks_of_their_own() {
     let mut o = owned().await;
     let other = TenantName::new("globex").unwrap();
-    o.lane.forward(&o.tenant, Epoch(20), vec![entry(id(900), "1", 1)]).await.unwrap();
-    o.lane.forward(&other, Epoch(3), vec![entry(id(2), "1", 1)]).await.unwrap();
+    o.lane
+        .forward(&o.tenant, Epoch(20), vec![entry(id(900), "1", 1)])
+        .await
+        .unwrap();
+    o.lane
+        .forward(&other, Epoch(3), vec![entry(id(2), "1", 1)])
+        .await
+        .unwrap();
     let mut tenants = Vec::new();
     for partition in 0..4 {
-        tenants.extend(feed(&mut o, partition).await.ids.iter().map(|e| e.get::<String>("tenant").unwrap()));
+        tenants.extend(
+            feed(&mut o, partition)
+                .await
+                .ids
+                .iter()
+                .map(|e| e.get::<String>("tenant").unwrap()),
+        );
     }
     tenants.sort();
     assert_eq!(tenants, ["acme", "globex"]);

@@ -31,7 +31,10 @@ async fn living_nodes_are_listed_with_their_age_and_silent_ones_forgotten() {
 async fn tenants_are_registered_once_and_dirty_ones_are_taken_once() {
     let server = Server::start().await;
     let (cluster, mut raw) = (cluster(&server), server.raw().await);
-    let names: Vec<_> = ["acme", "globex", "initech"].iter().map(|n| TenantName::new(n).unwrap()).collect();
+    let names: Vec<_> = ["acme", "globex", "initech"]
+        .iter()
+        .map(|n| TenantName::new(n).unwrap())
+        .collect();
     cluster.register(names.clone()).await.unwrap();
     cluster.register(names.clone()).await.unwrap();
     let known: u64 = raw.hlen(keys::tenants()).await.unwrap();

@@ -19,14 +19,21 @@ async fn scripts_that_the_server_forgot_are_loaded_and_the_order_is_kept() {
     let mut answers = Vec::new();
     for n in 1..=50 {
         let fence = o.step();
-        let commit = Commit { rows: vec![(contact("1"), row(n))], ..Commit::default() };
+        let commit = Commit {
+            rows: vec![(contact("1"), row(n))],
+            ..Commit::default()
+        };
         let written = o.lane.commit(&o.tenant, &fence, Script::Settle, Box::new(commit));
         let read = o.lane.load(&o.tenant, vec![contact("1")], vec![]);
         answers.push((n, written, read));
     }
     for (n, written, read) in answers {
         written.await.unwrap();
-        assert_eq!(read.await.unwrap().records[0].row, Some(row(n)), "read {n} stands behind write {n}");
+        assert_eq!(
+            read.await.unwrap().records[0].row,
+            Some(row(n)),
+            "read {n} stands behind write {n}"
+        );
     }
 }
 
@@ -41,7 +48,10 @@ async fn a_flush_in_the_middle_of_traffic_loses_nothing() {
                 flush_scripts(&mut o).await;
             }
             let fence = o.step();
-            let commit = Commit { delete: vec![entry], ..Commit::default() };
+            let commit = Commit {
+                delete: vec![entry],
+                ..Commit::default()
+            };
             answers.push(o.lane.commit(&o.tenant, &fence, Script::Settle, Box::new(commit)));
         }
         for answer in answers {
@@ -66,7 +76,10 @@ async fn tenants_of_a_shard_share_a_lane() {
         .zip(&fences)
         .zip(1..)
         .map(|((t, fence), n)| {
-            let commit = Commit { rows: vec![(contact("1"), row(n))], ..Commit::default() };
+            let commit = Commit {
+                rows: vec![(contact("1"), row(n))],
+                ..Commit::default()
+            };
             lane.commit(t, fence, Script::Settle, Box::new(commit))
         })
         .collect();
@@ -88,12 +101,21 @@ async fn a_server_that_does_not_answer_in_time_breaks_the_lane() {
     let lane = factory.open();
     let fence = lane.attach(&acme(), "node-1", Epoch(1)).await.unwrap().fence;
     let mut raw = server.raw().await;
-    let _: () = redis::cmd("CLIENT").arg(&["PAUSE", "60000", "WRITE"]).query_async(&mut raw).await.unwrap();
-    let late = lane.begin(&acme(), &fence, intent(batch(&fence, 1), &["1"]), vec![]).await;
+    let _: () = redis::cmd("CLIENT")
+        .arg(&["PAUSE", "60000", "WRITE"])
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    let late = lane
+        .begin(&acme(), &fence, intent(batch(&fence, 1), &["1"]), vec![])
+        .await;
     assert!(matches!(late, Err(StoreError::Broken { .. })), "{late:?}");
     let _: () = redis::cmd("CLIENT").arg("UNPAUSE").query_async(&mut raw).await.unwrap();
     let after = lane.lengths(&acme()).await;
-    assert!(matches!(after, Err(StoreError::Broken { .. })), "a lane never heals: {after:?}");
+    assert!(
+        matches!(after, Err(StoreError::Broken { .. })),
+        "a lane never heals: {after:?}"
+    );
     factory.open().attach(&acme(), "node-1", Epoch(1)).await.unwrap();
 }
 
@@ -110,7 +132,9 @@ async fn a_lane_to_nowhere_is_broken() {
 async fn a_queue_that_is_full_answers_broken_and_the_rest_still_runs() {
     let o = owned().await;
     // The lane's task does not run until this one waits.
-    let answers: Vec<_> = (0..tandem::store::QUEUED_MAX + 10).map(|_| o.lane.lengths(&o.tenant)).collect();
+    let answers: Vec<_> = (0..tandem::store::QUEUED_MAX + 10)
+        .map(|_| o.lane.lengths(&o.tenant))
+        .collect();
     let (mut good, mut broken) = (0, 0);
     for answer in answers {
         match answer.await {

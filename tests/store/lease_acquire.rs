@@ -15,7 +15,11 @@ pub fn cluster(server: &Server) -> RedisCluster {
 }
 
 pub async fn held(cluster: &RedisCluster, node: &str, above: u64) -> Epoch {
-    match cluster.acquire(3, node, &format!("nonce of {node}"), TTL, Epoch(above)).await.unwrap() {
+    match cluster
+        .acquire(3, node, &format!("nonce of {node}"), TTL, Epoch(above))
+        .await
+        .unwrap()
+    {
         LeaseAnswer::Held(lease) => lease.epoch,
         taken => panic!("{taken:?}"),
     }
@@ -23,7 +27,12 @@ pub async fn held(cluster: &RedisCluster, node: &str, above: u64) -> Epoch {
 
 /// Lets the lease run out without waiting for it.
 pub async fn run_out(server: &Server) {
-    let _: () = server.raw().await.hset(keys::partition(3), "expires_ms", 1).await.unwrap();
+    let _: () = server
+        .raw()
+        .await
+        .hset(keys::partition(3), "expires_ms", 1)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -47,10 +56,18 @@ async fn epochs_begin_at_the_clock_and_only_grow() {
     let first = held(&cluster, "a", 0).await;
     let (now, _): (u64, u64) = redis::cmd("TIME").query_async(&mut server.raw().await).await.unwrap();
     assert!(first.0.abs_diff(now * 1000) < 60_000);
-    assert_eq!(held(&cluster, "a", 0).await, first, "acquiring what one holds is renewing it");
+    assert_eq!(
+        held(&cluster, "a", 0).await,
+        first,
+        "acquiring what one holds is renewing it"
+    );
     let above = held(&cluster, "a", first.0 + 1_000_000_000).await;
     assert_eq!(above.0, first.0 + 1_000_000_001, "above what a refused attach named");
     run_out(&server).await;
     let taken = held(&cluster, "b", 0).await;
-    assert_eq!(taken.0, above.0 + 1, "above the holder before, even where the clock is behind");
+    assert_eq!(
+        taken.0,
+        above.0 + 1,
+        "above the holder before, even where the clock is behind"
+    );
 }

@@ -28,7 +28,12 @@ async fn the_hint_runs_out() {
     let cluster = cluster(&server);
     let mine = held(&cluster, "a", 0).await;
     cluster.release(3, "nonce of a", mine, "never").await.unwrap();
-    let _: () = server.raw().await.hset(keys::partition(3), "next_until_ms", 1).await.unwrap();
+    let _: () = server
+        .raw()
+        .await
+        .hset(keys::partition(3), "next_until_ms", 1)
+        .await
+        .unwrap();
     held(&cluster, "c", 0).await;
 }
 

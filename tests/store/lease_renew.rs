@@ -10,8 +10,14 @@ async fn only_the_holder_renews() {
     let cluster = cluster(&server);
     let mine = held(&cluster, "a", 0).await;
     let leases = vec![(3, mine), (3, Epoch(mine.0 - 1)), (4, mine)];
-    assert_eq!(cluster.renew("a", "nonce of a", TTL, leases).await.unwrap(), [true, false, false]);
-    assert_eq!(cluster.renew("b", "nonce of b", TTL, vec![(3, mine)]).await.unwrap(), [false]);
+    assert_eq!(
+        cluster.renew("a", "nonce of a", TTL, leases).await.unwrap(),
+        [true, false, false]
+    );
+    assert_eq!(
+        cluster.renew("b", "nonce of b", TTL, vec![(3, mine)]).await.unwrap(),
+        [false]
+    );
 }
 
 #[tokio::test]
@@ -20,8 +26,14 @@ async fn a_lease_that_ran_out_is_ours_until_another_takes_it() {
     let cluster = cluster(&server);
     let mine = held(&cluster, "a", 0).await;
     run_out(&server).await;
-    assert_eq!(cluster.renew("a", "nonce of a", TTL, vec![(3, mine)]).await.unwrap(), [true]);
+    assert_eq!(
+        cluster.renew("a", "nonce of a", TTL, vec![(3, mine)]).await.unwrap(),
+        [true]
+    );
     run_out(&server).await;
     held(&cluster, "b", 0).await;
-    assert_eq!(cluster.renew("a", "nonce of a", TTL, vec![(3, mine)]).await.unwrap(), [false]);
+    assert_eq!(
+        cluster.renew("a", "nonce of a", TTL, vec![(3, mine)]).await.unwrap(),
+        [false]
+    );
 }

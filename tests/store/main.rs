@@ -1,5 +1,13 @@
 //! The store against a real Redis: one module per script, and the rules of the log road that live in the store.
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no outside")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::large_futures,
+    reason = "a test may fail by panic, and its fixtures are not test functions"
+)]
 
 mod attach;
 mod backpressure;

@@ -5,7 +5,10 @@ use tandem_core::domain::ids::TenantName;
 use crate::fixture::acme;
 
 fn key(id: &str, byte: u8) -> RegionalKey {
-    RegionalKey { id: id.into(), secret: zeroize::Zeroizing::new([byte; 32]) }
+    RegionalKey {
+        id: id.into(),
+        secret: zeroize::Zeroizing::new([byte; 32]),
+    }
 }
 
 fn sealer(current: RegionalKey, previous: Vec<RegionalKey>) -> RegionalSealer {
@@ -18,8 +21,14 @@ fn a_blob_opens_only_where_it_belongs() {
     let blob = one.seal(&acme(), "dead", b"Ada").unwrap();
     assert_eq!(one.open(&acme(), "dead", &blob).unwrap(), b"Ada");
     let globex = TenantName::new("globex").unwrap();
-    assert!(matches!(one.open(&globex, "dead", &blob), Err(SealError::Refused { .. })));
-    assert!(matches!(one.open(&acme(), "token", &blob), Err(SealError::Refused { .. })));
+    assert!(matches!(
+        one.open(&globex, "dead", &blob),
+        Err(SealError::Refused { .. })
+    ));
+    assert!(matches!(
+        one.open(&acme(), "token", &blob),
+        Err(SealError::Refused { .. })
+    ));
     assert_ne!(one.seal(&acme(), "dead", b"Ada").unwrap(), blob, "nonces are random");
 }
 
@@ -35,7 +44,10 @@ fn a_changed_or_cut_blob_never_opens() {
     }
     let mut newer = blob;
     newer[0] = 2;
-    assert!(matches!(one.open(&acme(), "dead", &newer), Err(SealError::Format { .. })));
+    assert!(matches!(
+        one.open(&acme(), "dead", &newer),
+        Err(SealError::Format { .. })
+    ));
 }
 
 #[test]
@@ -44,7 +56,11 @@ fn after_a_rotation_old_blobs_open_and_digests_stay() {
     let blob = old.seal(&acme(), "token", b"refresh").unwrap();
     let both = sealer(key("10", 2), vec![key("9", 1)]);
     assert_eq!(both.open(&acme(), "token", &blob).unwrap(), b"refresh");
-    assert_eq!(both.digest_key(&acme()).unwrap(), old.digest_key(&acme()).unwrap(), "9 is older than 10");
+    assert_eq!(
+        both.digest_key(&acme()).unwrap(),
+        old.digest_key(&acme()).unwrap(),
+        "9 is older than 10"
+    );
     let new = sealer(key("10", 2), vec![]);
     match new.open(&acme(), "token", &blob) {
         Err(SealError::UnknownKey { key_id, .. }) => assert_eq!(key_id, "9"),
@@ -66,5 +82,8 @@ fn tenants_and_uses_have_keys_of_their_own() {
 fn a_keyring_with_two_keys_of_one_name_is_refused() {
     let twice = RegionalSealer::new(key("1", 1), vec![key("1", 2)]).err();
     assert_eq!(twice, Some(KeyringError::Twice("1".into())));
-    assert!(matches!(RegionalSealer::new(key("", 1), vec![]).err(), Some(KeyringError::Id(_))));
+    assert!(matches!(
+        RegionalSealer::new(key("", 1), vec![]).err(),
+        Some(KeyringError::Id(_))
+    ));
 }

@@ -25,8 +25,21 @@ impl Server {
         let dir = tempfile::tempdir().unwrap();
         // The shell waits on its standard input, which ends when this process does, however it ends.
         let child = Command::new("sh")
-            .args(["-c", r#"redis-server "$@" >/dev/null & server=$!; read -r _; kill -9 $server"#, "sh"])
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args([
+                "-c",
+                r#"redis-server "$@" >/dev/null & server=$!; read -r _; kill -9 $server"#,
+                "sh",
+            ])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
             .arg("--dir")
             .arg(dir.path())
             .args(settings)
@@ -40,7 +53,10 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("redis-server did not start on port {port} in {}", server.dir.path().display());
+        panic!(
+            "redis-server did not start on port {port} in {}",
+            server.dir.path().display()
+        );
     }
 
     pub fn url(&self) -> String {
@@ -51,7 +67,10 @@ impl Server {
     pub async fn raw(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.url()).unwrap();
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
-        client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+        client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .unwrap()
     }
 }
 
