@@ -4,7 +4,9 @@ use tandem::port::store::{Lane, OutboxEntry, StoreError};
 use tandem::store::keys;
 use tandem_core::domain::event::EventId;
 use tandem_core::domain::ids::{Epoch, TenantName};
+use tandem_core::domain::payload::RawJson;
 use tandem_core::domain::stream::StreamId;
+use tandem_core::engine::commit::{Commit, Script};
 use tandem_core::engine::place::feed_partition;
 
 use crate::fixture::*;
@@ -134,4 +136,26 @@ async fn tenants_have_marks_of_their_own() {
     }
     tenants.sort();
     assert_eq!(tenants, ["acme", "globex"]);
+}
+
+#[tokio::test]
+async fn an_event_of_five_megabytes_passes_byte_for_byte() {
+    let mut o = owned().await;
+    let big = format!("{{\"notes\":\"{}\\u0000\"}}", "ä".repeat(2_500_000));
+    let mut event = changed("1", 1);
+    event.data = Some(RawJson::from_checked(big.clone()));
+    let fence = o.step();
+    let commit = Commit {
+        outbox: vec![event],
+        ..Commit::default()
+    };
+    o.lane
+        .commit(&o.tenant, &fence, Script::Emit, Box::new(commit))
+        .await
+        .unwrap();
+    let out = o.lane.read_outbox(&o.tenant, StreamId::ZERO, 10).await.unwrap();
+    o.lane.forward(&o.tenant, o.fence.epoch, out).await.unwrap();
+    let partition = home(&o, "1");
+    let data: String = feed(&mut o, partition).await.ids[0].get("data").unwrap();
+    assert!(data == big, "the value changed on its way");
 }

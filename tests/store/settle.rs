@@ -2,6 +2,7 @@ use bytes::Bytes;
 use redis::AsyncCommands;
 use tandem::port::store::Lane;
 use tandem::store::{dead, keys};
+use tandem_core::domain::change::IdempotencyKey;
 use tandem_core::domain::payload::PersonalText;
 use tandem_core::domain::stream::{EntryRef, Log};
 use tandem_core::domain::time::Timestamp;
@@ -281,4 +282,44 @@ async fn a_step_that_is_too_big_is_refused_before_it_is_sent() {
         .unwrap_err();
     assert!(refused.to_string().contains("at most 7000"), "{refused}");
     assert_eq!(o.everything().await, before);
+}
+
+#[tokio::test]
+async fn a_day_remembers_a_million_keys_and_no_more() {
+    let mut o = owned().await;
+    let key = |n: u8| IdempotencyKey {
+        key: [n; 16],
+        content: [n; 8],
+    };
+    let remember = |n: u8| Commit {
+        seen: vec![key(n)],
+        rows: vec![(contact(n), row(9))],
+        ..Commit::default()
+    };
+    let fence = o.step();
+    o.lane
+        .commit(&o.tenant, &fence, Script::Settle, Box::new(remember(1)))
+        .await
+        .unwrap();
+    let days: Vec<String> = o.raw.keys("tandem:{acme}:seen:*").await.unwrap();
+    let filled: u64 = redis::cmd("EVAL")
+        .arg("for i = 1, 999999 do redis.call('HSET', KEYS[1], i, '') end return redis.call('HLEN', KEYS[1])")
+        .arg(1)
+        .arg(&days[0])
+        .query_async(&mut o.raw)
+        .await
+        .unwrap();
+    assert_eq!(filled, 1_000_000);
+    let fence = o.step();
+    o.lane
+        .commit(&o.tenant, &fence, Script::Settle, Box::new(remember(2)))
+        .await
+        .unwrap();
+    assert_eq!(
+        o.row_of(&contact(2)).await,
+        Some(row(9)),
+        "the rest of the step is done"
+    );
+    let seen = o.lane.load(&o.tenant, vec![], vec![key(1), key(2)]).await.unwrap().seen;
+    assert_eq!(seen, [Some([1; 8]), None]);
 }
