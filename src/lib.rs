@@ -11,4 +11,5 @@ pub mod port;
 pub mod salesforce;
 pub mod settings;
 pub mod sink;
+pub mod store;
 pub mod telemetry;

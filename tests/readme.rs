@@ -73,7 +73,6 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-#[ignore = "the engine is not wired into src/app.rs yet"]
 fn readme_commands_work() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().display().to_string();

@@ -59,7 +59,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("salesforce", &["salesforce", "port", "settings", "telemetry"][..]),
         ("store", &["store", "port", "settings", "telemetry"][..]),
         ("sink", &["sink", "port", "settings", "telemetry"][..]),
-        ("actor", &["actor", "port", "settings", "telemetry"][..]),
+        // `sink` is a road over ports; `salesforce` and `store` are adapters, which actors must not know.
+        ("actor", &["actor", "sink", "port", "settings", "telemetry"][..]),
         ("http", &["http", "actor", "port", "settings", "telemetry"][..]),
         (
             "app",
@@ -278,8 +279,6 @@ fn no_file_speaks_of_one_machine_or_of_work_to_do() {
         concat!("XX", "X "),
         concat!("db", "g!("),
         concat!("allow(dead", "_code)"),
-        concat!("BEGIN PRIV", "ATE KEY"),
-        concat!("BEGIN RSA PRIV", "ATE KEY"),
     ];
     let mut found = Vec::new();
     let endings = [
@@ -296,6 +295,12 @@ fn no_file_speaks_of_one_machine_or_of_work_to_do() {
     ];
     for (name, text) in with_ending(&endings) {
         for (number, line) in text.lines().enumerate() {
+            if line.trim().starts_with("-----BEGIN") && line.contains("PRIVATE KEY") {
+                found.push(format!(
+                    "{name}:{}: keys are made when they are needed, never kept",
+                    number + 1
+                ));
+            }
             if let Some(word) = banned.iter().find(|word| line.contains(**word)) {
                 found.push(format!("{name}:{}: '{word}' must not be in the repository", number + 1));
             }
@@ -325,7 +330,7 @@ fn decisions_are_numbered_without_gaps() {
 fn modules_say_what_they_are_for() {
     let found: Vec<String> = with_ending(&[".rs"])
         .into_iter()
-        .filter(|(_, text)| !text.trim_start().starts_with("//!"))
+        .filter(|(name, text)| !name.ends_with("/tests.rs") && !text.trim_start().starts_with("//!"))
         .map(|(name, _)| format!("{name}: the first line must say what the file is for (//!)"))
         .collect();
     none(&found);

@@ -83,13 +83,16 @@ async fn ask(client: &reqwest::Client, base: &str, url: &str) -> Result<Value, F
         Failure::failed(format!("{base} does not answer ({}); {remedy}", cause(&why)))
     })?;
     let status = answer.status();
-    if status == http::StatusCode::NOT_FOUND {
-        return Err(Failure::wrong(format!(
-            "{url}: no such tenant; `tandem status` lists all"
-        )));
-    }
     if !status.is_success() {
-        return Err(Failure::failed(format!("{url} answered {status}")));
+        let said: Value = answer.json().await.unwrap_or_default();
+        let part = |path| said.pointer(path).and_then(Value::as_str);
+        let said = part("/error/message").map_or_else(|| format!("{url} answered {status}"), str::to_owned);
+        let text = part("/error/remedy").map_or_else(|| said.clone(), |remedy| format!("{said}; {remedy}"));
+        return Err(if status.is_client_error() {
+            Failure::wrong(text)
+        } else {
+            Failure::failed(text)
+        });
     }
     answer
         .json()

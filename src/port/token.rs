@@ -1,26 +1,44 @@
-//! Where a tenant's access token is kept, so that all nodes use one and a restart needs no login.
+//! Where a tenant's credentials rest between refreshes.
 
 use secrecy::SecretString;
 use tandem_core::domain::ids::TenantName;
 
 use super::Answer;
+use super::seal::SealError;
 use super::store::StoreError;
 
-/// A token as it was stored.
-#[derive(Debug, Clone)]
+/// Credentials as stored.
+#[derive(Clone)]
 pub struct StoredToken {
-    /// Grows by one with each store; 0 is before the first.
+    /// Grows by one with each [`TokenStore::put`].
     pub version: u64,
-    /// What the session keeper stored; only it knows the form.
+    /// What was put, unsealed. Its format is the keeper's affair.
     pub secret: SecretString,
 }
 
-/// Keeps one secret a tenant, sealed at rest.
-pub trait TokenStore: Send + Sync {
-    /// The newest secret, if there is one.
-    fn load(&self, tenant: &TenantName) -> Answer<Option<StoredToken>, StoreError>;
+/// Why credentials could not be read or stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TokenError {
+    /// Somebody stored newer ones: read them and go on with those.
+    #[error("credentials of tenant {tenant} were renewed by another node (version {version}); they are read again")]
+    MovedOn {
+        /// Whose.
+        tenant: TenantName,
+        /// What is stored now.
+        version: u64,
+    },
+    /// They do not open.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+    /// Redis.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
-    /// Replaces the secret of `version_before` (0 when there is none) and gives it the next version.
-    /// `false`: another node stored meanwhile, nothing was changed.
-    fn store(&self, tenant: &TenantName, version_before: u64, secret: SecretString) -> Answer<bool, StoreError>;
+/// Keeps credentials, sealed. Not fenced: whoever stores first wins, the others learn that they did not.
+pub trait TokenStore: Send + Sync {
+    /// Reads them; `None` when the tenant has none.
+    fn get(&self, tenant: &TenantName) -> Answer<Option<StoredToken>, TokenError>;
+    /// Stores them over version `read` (0: none were there) and answers their version.
+    fn put(&self, tenant: &TenantName, read: u64, secret: SecretString) -> Answer<u64, TokenError>;
 }

@@ -15,8 +15,7 @@ use super::auth::{Granted, Login, LoginFailure};
 use super::client::Http;
 use super::hosts::Origin;
 use crate::port::org::Session;
-use crate::port::store::StoreError;
-use crate::port::token::TokenStore;
+use crate::port::token::{TokenError, TokenStore};
 
 /// How long a refused login is not repeated: repeated tries can lock the user (contract.md 1.7).
 pub const REFUSED_FOR: Duration = Duration::from_secs(15 * 60);
@@ -199,7 +198,7 @@ impl SessionKeeper {
         state: &mut MutexGuard<'_, State>,
         stale: Option<&Held>,
     ) -> Result<Option<Arc<Held>>, CallFault> {
-        let Some(stored) = self.store.load(&self.tenant).await.map_err(|e| store_fault(&e))? else {
+        let Some(stored) = self.store.get(&self.tenant).await.map_err(|e| store_fault(&e))? else {
             return Ok(None);
         };
         let known = stored.version <= state.version;
@@ -219,13 +218,13 @@ impl SessionKeeper {
             let Some(granted) = &state.unstored else { break };
             let secret = self.stored_form(granted)?;
             let version = state.version;
-            if self
-                .store
-                .store(&self.tenant, version, secret)
-                .await
-                .map_err(|e| store_fault(&e))?
-            {
-                state.version = version + 1;
+            let stored = match self.store.put(&self.tenant, version, secret).await {
+                Ok(version) => Some(version),
+                Err(TokenError::MovedOn { .. }) => None,
+                Err(error) => return Err(store_fault(&error)),
+            };
+            if let Some(version) = stored {
+                state.version = version;
                 let granted = state.unstored.take();
                 return granted
                     .map(|g| self.adopt(state, g))
@@ -340,7 +339,7 @@ fn refused(code: &str, detail: String) -> CallFault {
     }
 }
 
-fn store_fault(error: &StoreError) -> CallFault {
+fn store_fault(error: &TokenError) -> CallFault {
     CallFault {
         class: Class::Retry,
         status: 0,

@@ -44,7 +44,8 @@ pub fn check_org_url(text: &str, allow_hosts: &[String]) -> Result<(), String> {
     {
         return Err(form.to_owned());
     }
-    let named = allow_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+    let is = |allowed: &String| allowed.eq_ignore_ascii_case(host) || allowed.eq_ignore_ascii_case(authority.as_str());
+    let named = allow_hosts.iter().any(is);
     match scheme {
         "https" if named || is_salesforce(host) => Ok(()),
         "https" => Err(format!(
@@ -67,7 +68,11 @@ mod tests {
 
     #[test]
     fn only_known_hosts_may_be_dialled() {
-        let named = ["127.0.0.1".to_owned(), "proxy.example.org".to_owned()];
+        let named = [
+            "127.0.0.1".to_owned(),
+            "proxy.example.org".to_owned(),
+            "localhost:9090".to_owned(),
+        ];
         let table = [
             ("https://acme.my.salesforce.com", true),
             ("https://acme--uat.sandbox.my.salesforce.com", true),
@@ -77,6 +82,7 @@ mod tests {
             ("http://127.0.0.1:8081", true),
             ("https://127.0.0.1:8081", true),
             ("http://localhost:8081", false),
+            ("http://localhost:9090", true),
             ("http://proxy.example.org", false),
             ("http://acme.my.salesforce.com", false),
             ("https://salesforce.com.example.org", false),

@@ -234,8 +234,12 @@ pub(super) fn salesforce(mut section: Section<'_>) -> Salesforce {
         t.strip_suffix(".0")
             .is_some_and(|n| n.len() == 2 && n.parse::<u16>().is_ok_and(|n| (50..=99).contains(&n)))
     };
+    // A name or an address, perhaps with a port; IPv6 in brackets.
     let is_host = |t: &str| {
-        is_loopback(t) || (t.contains('.') && t.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b)))
+        let (host, port) = t.rsplit_once(':').filter(|_| !t.ends_with(']')).unwrap_or((t, "1"));
+        port.parse::<u16>().is_ok()
+            && (is_loopback(host)
+                || (host.contains('.') && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b))))
     };
     let hosts = section.list("allow_hosts", Some("[]")).unwrap_or_default();
     let mut allow_hosts = Vec::new();
@@ -245,7 +249,7 @@ pub(super) fn salesforce(mut section: Section<'_>) -> Salesforce {
             _ => section.wrong(
                 "allow_hosts",
                 host,
-                "allowed are host names or addresses, without scheme, port or path",
+                "allowed are HOST and HOST:PORT, without scheme or path",
             ),
         }
     }

@@ -55,9 +55,14 @@ fn the_guard_ends_as_its_server_does() {
     kill("KILL", pid);
     assert_eq!(ended(&mut guard), Some(128 + 9));
     for code in [0, 7] {
-        let status = tandem(&["dev-guard", "--", "sh", "-c", &format!("exit {code}")])
+        let mut guard = tandem(&["dev-guard", "--", "sh", "-c", &format!("exit {code}")])
             .stdin(Stdio::piped())
-            .status();
-        assert_eq!(status.unwrap().code(), Some(code));
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Its input stays open until it has ended: the end of the input would be another reason to end.
+        let input = guard.stdin.take();
+        assert_eq!(ended(&mut guard), Some(code));
+        drop(input);
     }
 }

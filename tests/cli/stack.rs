@@ -43,7 +43,6 @@ fn stack_file(dir: &Path) -> Value {
 }
 
 #[test]
-#[ignore = "the engine is not wired into src/app.rs yet"]
 fn nothing_outlives_it() {
     for how in ["input", "TERM", "KILL"] {
         let mut stack = Stack::start();
@@ -60,7 +59,6 @@ fn nothing_outlives_it() {
 }
 
 #[test]
-#[ignore = "the engine is not wired into src/app.rs yet"]
 fn what_a_signal_kills_comes_back() {
     let stack = Stack::start();
     assert_eq!(stack.answer["tenants"], serde_json::json!(["acme", "globex"]));
@@ -75,7 +73,6 @@ fn what_a_signal_kills_comes_back() {
 }
 
 #[test]
-#[ignore = "the engine is not wired into src/app.rs yet"]
 fn two_stacks_do_not_share_a_directory() {
     let stack = Stack::start();
     let state = stack.dir.path().display().to_string();

@@ -52,13 +52,20 @@ fn all_pages_become_one_table() {
 fn one_tenant_in_full_and_one_that_is_not_there() {
     let (url, thread) = node(vec![
         ("200 OK", r#"{"tenant":"acme","machine":{"phase":"live"}}"#),
-        ("404 Not Found", "{}"),
+        (
+            "404 Not Found",
+            r#"{"error":{"code":"unknown_tenant","message":"no tenant 'acne'","remedy":"GET /v1/tenants lists them"}}"#,
+        ),
     ]);
     let output = run(&["status", "acme", "--url", &url]);
     assert_eq!(out(&output), "machine.phase: live\ntenant: acme\n");
     let output = run(&["status", "acne", "--url", &url]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("no such tenant"), "{}", err(&output));
+    assert!(
+        err(&output).contains("no tenant 'acne'; GET /v1/tenants lists them"),
+        "{}",
+        err(&output)
+    );
     assert_eq!(
         thread.join().unwrap(),
         ["GET /v1/tenants/acme HTTP/1.1", "GET /v1/tenants/acne HTTP/1.1"]

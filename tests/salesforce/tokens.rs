@@ -7,7 +7,7 @@ use futures::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 use tandem::port::Answer;
 use tandem::port::store::StoreError;
-use tandem::port::token::{StoredToken, TokenStore};
+use tandem::port::token::{StoredToken, TokenError, TokenStore};
 use tandem_core::domain::ids::TenantName;
 
 #[derive(Default)]
@@ -30,19 +30,20 @@ impl MemoryTokens {
         self.held.lock().unwrap().clone()
     }
 
-    fn check(fails: &AtomicBool) -> Result<(), StoreError> {
+    fn check(fails: &AtomicBool) -> Result<(), TokenError> {
         match fails.load(Ordering::SeqCst) {
             true => Err(StoreError::Broken {
                 doing: "store token",
                 detail: "gone".to_owned(),
-            }),
+            }
+            .into()),
             false => Ok(()),
         }
     }
 }
 
 impl TokenStore for MemoryTokens {
-    fn load(&self, _: &TenantName) -> Answer<Option<StoredToken>, StoreError> {
+    fn get(&self, _: &TenantName) -> Answer<Option<StoredToken>, TokenError> {
         let (version, secret) = self.now();
         let found = secret.map(|secret| StoredToken {
             version,
@@ -52,14 +53,17 @@ impl TokenStore for MemoryTokens {
         async move { answer }.boxed()
     }
 
-    fn store(&self, _: &TenantName, version_before: u64, secret: SecretString) -> Answer<bool, StoreError> {
-        let answer = Self::check(&self.stores_fail).map(|()| {
+    fn put(&self, tenant: &TenantName, read: u64, secret: SecretString) -> Answer<u64, TokenError> {
+        let answer = Self::check(&self.stores_fail).and_then(|()| {
             let mut held = self.held.lock().unwrap();
-            let mine = held.0 == version_before;
-            if mine {
-                *held = (version_before + 1, Some(secret.expose_secret().to_owned()));
+            if held.0 != read {
+                return Err(TokenError::MovedOn {
+                    tenant: tenant.clone(),
+                    version: held.0,
+                });
             }
-            mine
+            *held = (read + 1, Some(secret.expose_secret().to_owned()));
+            Ok(held.0)
         });
         async move { answer }.boxed()
     }

@@ -42,8 +42,7 @@ fn values_out_of_range() {
     );
     told(
         "[salesforce]\nallow_hosts = [\"http://x.example\"]",
-        "tandem.toml:2: salesforce.allow_hosts = \"http://x.example\": allowed are host names or addresses, without \
-         scheme, port or path",
+        "tandem.toml:2: salesforce.allow_hosts = \"http://x.example\": allowed are HOST and HOST:PORT, without scheme or path",
     );
 }
 

@@ -66,12 +66,14 @@ impl StateDir {
         }
     }
 
-    /// Writes a file that only this user can read.
+    /// Writes a file that only this user can read; whole or not at all, for those who read it meanwhile.
     pub(super) fn private(&self, name: &str, text: &str) -> Result<(), DevError> {
-        self.remove(name)?;
-        let path = self.at(name);
-        let open = File::options().write(true).create_new(true).mode(0o600).open(&path);
+        let draft = format!("{name}.draft");
+        self.remove(&draft)?;
+        let (path, draft) = (self.at(name), self.at(&draft));
+        let open = File::options().write(true).create_new(true).mode(0o600).open(&draft);
         open.and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|()| std::fs::rename(&draft, &path))
             .map_err(DevError::file(&path))
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::commit::{DeadLetter, Folded, Intent};
 use crate::domain::ids::{Fence, RecordKey, ReplayId};
 use crate::domain::row::Row;
+use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::StreamId;
 
 /// What `attach` found.
@@ -67,8 +68,10 @@ pub struct Lengths {
 }
 
 /// What `settle`, `compact` and `emit` answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Committed {
     /// Log entries that were there to delete; fewer than asked means that a producer trimmed the stream.
     pub deleted: u64,
+    /// Links that were not made because another key holds the Salesforce record, with that holder. All else was done.
+    pub refused_links: Vec<(SalesforceId, RecordKey)>,
 }

@@ -125,7 +125,7 @@ impl Machine {
             self.decide_unit(&plan, record, &mut row, unit, &mut verdict);
         }
         self.confirm(&key, own, &mut row);
-        self.carry_out(&key, &plan, event, row, verdict, commit, tally);
+        self.carry_out(&key, event, row, verdict, commit, tally);
     }
 
     /// A create of ours that happened after the record was deleted, because its outcome was in doubt: no rule of
@@ -296,13 +296,13 @@ impl Machine {
     fn carry_out(
         &mut self,
         key: &RecordKey,
-        plan: &ObjectPlan,
         event: &ChangeEvent,
         mut row: Row,
         verdict: Verdict,
         commit: &mut Commit,
         tally: &mut Tally,
     ) {
+        let Some(plan) = self.plan.by_sobject(&event.sobject).cloned() else { return };
         let now = self.now;
         let told: Vec<FieldIdx> = verdict.says.iter().map(|(idx, _)| *idx).collect();
         let kind = if event.kind == ChangeKind::Undelete { EventType::Undeleted } else { EventType::Changed };
@@ -318,7 +318,7 @@ impl Machine {
             }
             tally.conflicts += 1;
             let id = self.conflict_id();
-            commit.outbox.push(product_event::conflict(key, &mut row, &id, &product_event::names(plan, &fields), winner, now));
+            commit.outbox.push(product_event::conflict(key, &mut row, &id, &product_event::names(&plan, &fields), winner, now));
         }
         if !verdict.write_back.is_empty() {
             let fields = verdict.write_back.iter().filter_map(|(name, _)| plan.field(name)).map(|f| f.idx);

@@ -35,6 +35,7 @@ impl Drops {
             && self.unlinks.is_empty()
             && self.dead_put.is_empty()
             && self.dead_remove.is_empty()
+            && self.counters == Counters::default()
     }
 
     /// Log entries dropped in one script at most.

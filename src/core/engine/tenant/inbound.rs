@@ -67,6 +67,13 @@ pub(super) struct Tally {
     pub unlinked: usize,
 }
 
+/// What is to be read of one sObject.
+#[derive(Default)]
+struct Missing {
+    ids: BTreeSet<SalesforceId>,
+    fields: BTreeSet<Arc<str>>,
+}
+
 /// Change events of a tenant.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
@@ -215,7 +222,7 @@ impl Machine {
 
     /// Fields that a decision needs and the events do not hold: the rest of a group, long texts, whole records of gaps.
     fn read_events(&mut self, work: &Work, out: &mut Vec<Effect>) -> (Stage, bool) {
-        let mut missing: BTreeMap<Arc<str>, (BTreeSet<SalesforceId>, BTreeSet<Arc<str>>)> = BTreeMap::new();
+        let mut missing: BTreeMap<Arc<str>, Missing> = BTreeMap::new();
         for event in &work.batch.events {
             let Some(plan) = self.plan.by_sobject(&event.sobject) else { continue };
             let fields = missing_fields(plan, event);
@@ -226,8 +233,8 @@ impl Machine {
                 let known = work.reads.contains_key(id) || work.gone.contains(id);
                 if !known && self.record_of(work, event, *id).is_some() {
                     let entry = missing.entry(Arc::clone(&event.sobject)).or_default();
-                    entry.0.insert(*id);
-                    entry.1.extend(fields.iter().cloned());
+                    entry.ids.insert(*id);
+                    entry.fields.extend(fields.iter().cloned());
                 }
             }
         }
@@ -235,7 +242,7 @@ impl Machine {
             return (Stage::Decide, true);
         }
         let mut tickets = BTreeMap::new();
-        for (sobject, (ids, fields)) in missing {
+        for (sobject, Missing { ids, fields }) in missing {
             let ids: Vec<SalesforceId> = ids.into_iter().collect();
             for chunk in ids.chunks(READ_MAX) {
                 let ticket = self.ticket();

@@ -251,8 +251,12 @@ impl Machine {
 
     fn committed(&mut self, ticket: u64, done: crate::engine::state::Committed, out: &mut Vec<Effect>) {
         let Some(expected) = self.commits.remove(&ticket) else { return };
+        if !done.refused_links.is_empty() {
+            self.note_error(&Arc::from("already_linked"));
+        }
         let missing = expected.saturating_sub(done.deleted);
         if missing > 0 {
+            self.drops.counters.trimmed += i64::try_from(missing).unwrap_or(i64::MAX);
             out.push(Effect::Note(Note::Trimmed { entries: missing }));
         }
         self.inbound_committed(ticket, out);

@@ -310,10 +310,8 @@ impl Machine {
         let give_up = attempts >= GONE_PATIENCE;
         self.send_again(key, flight, Class::Gone, None);
         if recreate {
-            if let Some(record) = self.table.records.get_mut(key) {
-                if let Some(old) = record.row.die(Side::Product, 0) {
-                    self.table.by_id.remove(&old);
-                }
+            if let Some(old) = self.table.records.get_mut(key).and_then(|r| r.row.die(Side::Product, 0)) {
+                self.table.by_id.remove(&old);
             }
         } else if give_up {
             self.deleted_unseen(key);

@@ -187,6 +187,6 @@ impl Store {
         self.settled += c.settled + c.duplicate + c.stale + c.refused + c.dead;
         self.compacted_gauge += c.compacted;
         self.echoes += c.echoes;
-        Input::Committed { ticket, done: Committed { deleted } }
+        Input::Committed { ticket, done: Committed { deleted, ..Committed::default() } }
     }
 }

@@ -1,0 +1,206 @@
+//! The steps of an owner: attach, begin, settle, compact, emit and link.
+
+use std::sync::{Arc, PoisonError};
+
+use redis::Value;
+use tandem_core::domain::ids::{Epoch, Fence, RecordKey, ReplayId, TenantName};
+use tandem_core::domain::row::Row;
+use tandem_core::domain::salesforce_id::SalesforceId;
+use tandem_core::domain::{intent_codec, row_codec};
+use tandem_core::engine::commit::{BatchIdList, Commit, Intent, Script};
+use tandem_core::engine::place;
+use tandem_core::engine::state::{Attached, Committed};
+
+use crate::port::Answer;
+use crate::port::store::StoreError;
+use crate::store::reply::Reader;
+use crate::store::script::{self, Call, ScriptName};
+use crate::store::{commit, keys};
+
+use super::{Linked, RedisLane, failed, today};
+
+impl RedisLane {
+    /// Takes a tenant over.
+    pub(super) fn take_over(
+        &self,
+        tenant: &TenantName,
+        node: &str,
+        partition_epoch: Epoch,
+    ) -> Answer<Attached, StoreError> {
+        let doing = "attach";
+        let nonce: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
+        let mut call = Call::new(
+            ScriptName::Attach,
+            &[keys::owner(tenant), keys::batches(tenant), keys::cursors(tenant)],
+        );
+        call.arg(node)
+            .arg(nonce.as_ref())
+            .arg(partition_epoch.0)
+            .arg(self.record_buckets)
+            .arg(script::FORMAT);
+        let answer = self.send_one(doing, call.into_cmd());
+        let (tenant, layout) = (tenant.clone(), Arc::clone(&self.buckets));
+        Box::pin(async move {
+            let read = Reader {
+                doing,
+                tenant: Some(&tenant),
+            };
+            let [epoch, now, buckets, batches, cursors] = read.exactly(answer.await?)?;
+            let buckets = u32::try_from(read.number(buckets)?).map_err(|_| read.unexpected("too many buckets"))?;
+            layout
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(tenant.clone(), buckets);
+            let intents = read.pairs(batches)?.into_iter().map(|(_, intent)| {
+                intent_codec::decode(&intent).map_err(|_| read.unexpected("an intent does not decode"))
+            });
+            let cursors = read.pairs(cursors)?.into_iter().map(|(topic, place)| {
+                let topic = String::from_utf8(topic).map_err(|_| read.unexpected("a topic is no text"))?;
+                Ok((topic.into(), ReplayId(place.into())))
+            });
+            Ok(Attached {
+                fence: Fence {
+                    nonce,
+                    epoch: Epoch(read.number(epoch)?),
+                    step: 0,
+                },
+                intents: intents.collect::<Result<_, _>>()?,
+                cursors: cursors.collect::<Result<_, StoreError>>()?,
+                redis_ms: read.number(now)?,
+            })
+        })
+    }
+
+    /// Stores an intent.
+    pub(super) fn store_intent(
+        &self,
+        tenant: &TenantName,
+        fence: &Fence,
+        intent: Intent,
+        done: BatchIdList,
+    ) -> Answer<(), StoreError> {
+        let doing = "begin";
+        let mut call = Call::new(ScriptName::Begin, &[keys::owner(tenant), keys::batches(tenant)]);
+        call.arg(fence.nonce.as_ref()).arg(fence.epoch.0).arg(fence.step);
+        call.arg(intent.batch.to_string()).arg(intent_codec::encode(&intent));
+        for batch in done {
+            call.arg(batch.to_string());
+        }
+        let answer = self.send_one(doing, call.into_cmd());
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            Reader {
+                doing,
+                tenant: Some(&tenant),
+            }
+            .number(answer.await?)?;
+            Ok(())
+        })
+    }
+
+    /// Runs settle, compact or emit.
+    pub(super) fn carry_out(
+        &self,
+        tenant: &TenantName,
+        fence: &Fence,
+        script: Script,
+        commit: Box<Commit>,
+    ) -> Answer<Committed, StoreError> {
+        let doing = match script {
+            Script::Settle => "settle",
+            Script::Compact => "compact",
+            Script::Emit => "emit",
+        };
+        let reader = Reader {
+            doing,
+            tenant: Some(tenant),
+        };
+        let made = self.buckets_of(tenant, doing).and_then(|buckets| {
+            let around = commit::Around {
+                tenant,
+                buckets,
+                day: today(),
+                sealer: self.sealer.as_ref(),
+            };
+            commit::call(&around, fence, script, &commit).map_err(|e| reader.unexpected(e.to_string()))
+        });
+        let call = match made {
+            Ok(call) if call.arguments() > script::ARGUMENTS_MAX => {
+                let (has, max) = (call.arguments(), script::ARGUMENTS_MAX);
+                return failed(reader.unexpected(format!("a commit of {has} arguments; at most {max} go in one step")));
+            }
+            Ok(call) => call,
+            Err(error) => return failed(error),
+        };
+        let answer = self.send_one(doing, call.into_cmd());
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            let read = Reader {
+                doing,
+                tenant: Some(&tenant),
+            };
+            let [deleted, refused] = read.exactly(answer.await?)?;
+            let refused_links = read.pairs(refused)?.into_iter().map(|(id, holder)| {
+                SalesforceId::from_packed(&id)
+                    .zip(keys::record_of_field(&holder))
+                    .ok_or_else(|| read.unexpected("the id index names no record"))
+            });
+            Ok(Committed {
+                deleted: read.number(deleted)?,
+                refused_links: refused_links.collect::<Result<_, _>>()?,
+            })
+        })
+    }
+
+    /// Joins a key and a Salesforce record: first key for a record and first record for a key win.
+    /// `read` is the row as the caller knows it, `row` the one to write.
+    pub fn link(
+        &self,
+        tenant: &TenantName,
+        fence: &Fence,
+        id: SalesforceId,
+        record: &RecordKey,
+        read: Option<&Row>,
+        row: &Row,
+    ) -> Answer<Linked, StoreError> {
+        let doing = "link";
+        let buckets = match self.buckets_of(tenant, doing) {
+            Ok(buckets) => buckets,
+            Err(error) => return failed(error),
+        };
+        let (packed, field) = (id.to_packed(), keys::record_field(record));
+        let all = [
+            keys::owner(tenant),
+            keys::ids(tenant, place::bucket(&packed, buckets)),
+            keys::records(tenant, place::bucket(&field, buckets)),
+        ];
+        let mut call = Call::new(ScriptName::Link, &all);
+        call.arg(fence.nonce.as_ref())
+            .arg(fence.epoch.0)
+            .arg(fence.step)
+            .arg(packed.as_slice())
+            .arg(field);
+        call.arg(read.map(row_codec::encode).unwrap_or_default())
+            .arg(row_codec::encode(row));
+        let answer = self.send_one(doing, call.into_cmd());
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            let read = Reader {
+                doing,
+                tenant: Some(&tenant),
+            };
+            let mut parts = read.array(answer.await?)?.into_iter();
+            if read.number(parts.next().unwrap_or(Value::Nil))? == 1 {
+                return Ok(Linked::Done);
+            }
+            let what = read.text(parts.next().unwrap_or(Value::Nil))?;
+            let held = read.bytes(parts.next().unwrap_or(Value::Nil))?;
+            match what.as_str() {
+                "id" => keys::record_of_field(&held)
+                    .map(Linked::Held)
+                    .ok_or_else(|| read.unexpected("a holder is no record")),
+                _ => Ok(Linked::RowMoved),
+            }
+        })
+    }
+}

@@ -1,0 +1,94 @@
+use tandem::port::store::Lane;
+use tandem_core::domain::ids::ReplayId;
+use tandem_core::domain::payload::RawJson;
+use tandem_core::domain::row::{Base, Row};
+use tandem_core::domain::stream::{Log, StreamId};
+use tandem_core::engine::commit::{Commit, Counters, EngineEntry, Script};
+
+use crate::fixture::*;
+
+#[tokio::test]
+async fn base_write_back_event_and_cursor_move_together() {
+    let mut o = owned().await;
+    let base = Base {
+        plan: 0xdead_beef,
+        fields: vec![],
+    };
+    let entry = EngineEntry {
+        record: contact("1"),
+        data: RawJson::from_checked("{\"amount\":1.50}"),
+        traceparent: Some("00-cc-dd-01".into()),
+    };
+    let commit = Commit {
+        rows: vec![(contact("1"), Row { base, ..row(4) })],
+        append: vec![entry],
+        outbox: vec![changed("1", 4), changed("2", 9)],
+        cursors: vec![("topic".into(), ReplayId(vec![9; 10].into()))],
+        counters: Counters {
+            events: 2,
+            echoes: 1,
+            ..Counters::default()
+        },
+        ..Commit::default()
+    };
+    let fence = o.step();
+    o.lane
+        .commit(&o.tenant, &fence, Script::Emit, Box::new(commit))
+        .await
+        .unwrap();
+
+    let log = o
+        .lane
+        .read_log(&o.tenant, Log::Changes, StreamId::ZERO, 10)
+        .await
+        .unwrap();
+    let fields: Vec<(&[u8], &[u8])> = log.entries[0]
+        .fields
+        .iter()
+        .map(|(n, v)| (n.as_ref(), v.as_ref()))
+        .collect();
+    let expected: [(&[u8], &[u8]); 6] = [
+        (b"object", b"contact"),
+        (b"key", b"1"),
+        (b"op", b"upsert"),
+        (b"data", b"{\"amount\":1.50}"),
+        (b"origin", b"engine"),
+        (b"traceparent", b"00-cc-dd-01"),
+    ];
+    assert_eq!(fields, expected);
+
+    let out = o.lane.read_outbox(&o.tenant, StreamId::ZERO, 10).await.unwrap();
+    assert_eq!(out.len(), 2);
+    let (wanted, got) = (changed("1", 4), &out[0]);
+    assert_eq!(got.event.record, wanted.record);
+    assert_eq!(got.event.salesforce_id, wanted.salesforce_id);
+    assert_eq!(got.event.data, wanted.data);
+    assert_eq!(got.event.detail, wanted.detail);
+    assert_eq!((got.event.revision, got.event.at), (wanted.revision, wanted.at));
+    assert_eq!(got.event.traceparent, wanted.traceparent);
+    assert_eq!(got.event.says, wanted.says);
+    assert_eq!(got.plan, 0xdead_beef, "the plan of the row that moves in the same step");
+    assert_eq!(out[1].plan, 0, "no row, no plan: nothing is believed of its hashes");
+    assert_eq!(o.lane.lengths(&o.tenant).await.unwrap().outbox, 2);
+}
+
+#[tokio::test]
+async fn an_event_of_the_tenant_has_no_record() {
+    let mut o = owned().await;
+    let mut event = changed("1", 0);
+    (event.record, event.salesforce_id, event.data) = (None, None, None);
+    event.kind = tandem_core::domain::event::EventType::Tenant;
+    event.says.clear();
+    let fence = o.step();
+    let commit = Commit {
+        outbox: vec![event],
+        ..Commit::default()
+    };
+    o.lane
+        .commit(&o.tenant, &fence, Script::Emit, Box::new(commit))
+        .await
+        .unwrap();
+    let out = o.lane.read_outbox(&o.tenant, StreamId::ZERO, 10).await.unwrap();
+    assert_eq!(out[0].event.record, None);
+    assert_eq!(out[0].event.kind.as_str(), "tenant");
+}
