@@ -72,3 +72,4 @@ pub struct Committed {
     /// Log entries that were there to delete; fewer than asked means that a producer trimmed the stream.
     pub deleted: u64,
 }
+
