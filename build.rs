@@ -3,6 +3,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let contract = "orgsim/proto/pubsub_api.proto";
     println!("cargo::rerun-if-changed={contract}");
     let descriptors = protox::compile([contract], ["orgsim/proto"])?;
-    tonic_prost_build::configure().build_server(false).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,6 +3,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let contract = "proto/pubsub_api.proto";
     println!("cargo::rerun-if-changed={contract}");
     let descriptors = protox::compile([contract], ["proto"])?;
-    tonic_prost_build::configure().build_client(true).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_client(true)
+        .compile_fds(descriptors)?;
     Ok(())
 }
