@@ -19,6 +19,8 @@ mod metrics;
 mod restarts;
 mod scale;
 mod script;
+mod site;
+mod store;
 mod streams;
 mod waking;
 mod world;

@@ -4,27 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tandem::actor::clock::{Clock, Dice, TokioClock};
-use tandem::actor::{Deps, Fatal, LaneFactory, NodeSettings, Place, Running, TenantSpec, start};
-use tandem::port::Answer;
-use tandem::port::changes::{ChangeFeed, ChangeStream, ChangesError, EventBatch, From};
-use tandem::port::cluster::{Cluster, Lease, LeaseAnswer, Member};
-use tandem::port::org::{Org, ReadRow, Session, WriteAnswer, WriteCall};
-use tandem::port::store::{Attached, Committed, CompactedPage, Lane, Lengths, Loaded, OutboxEntry, StoreError};
+use tandem::actor::{Deps, Fatal, NodeSettings, Place, Running, TenantSpec, start};
+use tandem::port::changes::{ChangesError, EventBatch};
+use tandem::port::store::StoreError;
 use tandem::telemetry::Telemetry;
-use tandem_core::domain::change::IdempotencyKey;
-use tandem_core::domain::event::{Event, EventType};
-use tandem_core::domain::ids::{Epoch, Fence, RecordKey, ReplayId, TenantName};
-use tandem_core::domain::salesforce_id::SalesforceId;
-use tandem_core::domain::stream::{Log, StreamId};
+use tandem_core::domain::ids::{ReplayId, TenantName};
 use tandem_core::domain::time::Timestamp;
-use tandem_core::engine::classify::{CallFault, RowOutcome};
-use tandem_core::engine::commit::{BatchIdList, Commit, Intent, LogChunk, Script};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::script::Scripted;
+use crate::site::Site;
+use crate::store::Access;
 
 pub(crate) const WALL: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -62,19 +54,19 @@ pub(crate) struct Tenant {
     pub(crate) hold_log: Option<Arc<Notify>>,
 }
 
-struct Held {
-    nonce: String,
-    node: String,
-    epoch: u64,
-    until: Instant,
+pub(crate) struct Held {
+    pub(crate) nonce: String,
+    pub(crate) node: String,
+    pub(crate) epoch: u64,
+    pub(crate) until: Instant,
 }
 
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) tenants: BTreeMap<String, Tenant>,
-    leases: BTreeMap<u16, Held>,
-    nodes: BTreeMap<String, Instant>,
-    epoch: u64,
+    pub(crate) leases: BTreeMap<u16, Held>,
+    pub(crate) nodes: BTreeMap<String, Instant>,
+    pub(crate) epoch: u64,
     pub(crate) lanes_opened: u64,
     /// Lanes below this number are broken.
     pub(crate) lanes_broken: u64,
@@ -105,7 +97,7 @@ pub(crate) fn replay_number(id: &ReplayId) -> u64 {
     u64::from_be_bytes(id.0.as_ref().try_into().unwrap())
 }
 
-fn broken(doing: &'static str) -> StoreError {
+pub(crate) fn broken(doing: &'static str) -> StoreError {
     StoreError::Broken {
         doing,
         detail: "the test broke it".to_owned(),
@@ -259,286 +251,6 @@ pub(crate) async fn local(test: impl Future<Output = ()>) {
 
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-impl LaneFactory for World {
-    fn open(&self) -> Answer<Arc<dyn Lane>, StoreError> {
-        let mut state = self.state();
-        state.lanes_opened += 1;
-        let lane = FakeLane {
-            world: self.clone(),
-            number: state.lanes_opened,
-        };
-        Box::pin(async move { Ok(Arc::new(lane) as Arc<dyn Lane>) })
-    }
-}
-
-struct FakeLane {
-    world: World,
-    number: u64,
-}
-
-impl FakeLane {
-    fn answer<T: Send + 'static>(
-        &self,
-        tenant: &TenantName,
-        run: impl FnOnce(&mut Tenant) -> T,
-    ) -> Answer<T, StoreError> {
-        let dead = self.number < self.world.state().lanes_broken;
-        let answer = if dead {
-            Err(broken("asking"))
-        } else {
-            Ok(self.world.with(tenant.as_str(), run))
-        };
-        Box::pin(async move { answer })
-    }
-}
-
-impl Lane for FakeLane {
-    fn attach(&self, tenant: &TenantName, _: &str, partition_epoch: Epoch) -> Answer<Attached, StoreError> {
-        let seen = self.world.with(tenant.as_str(), |t| t.epoch_seen);
-        if partition_epoch.0 < seen {
-            let error = StoreError::OldPartitionEpoch {
-                tenant: tenant.clone(),
-                seen: Epoch(seen),
-            };
-            return Box::pin(async move { Err(error) });
-        }
-        self.answer(tenant, |t| {
-            t.attaches += 1;
-            Attached {
-                fence: Fence {
-                    nonce: "n".into(),
-                    epoch: Epoch(t.attaches),
-                    step: 0,
-                },
-                intents: Vec::new(),
-                cursors: t
-                    .cursor
-                    .iter()
-                    .map(|c| ("/data/ChangeEvents".into(), c.clone()))
-                    .collect(),
-                redis_ms: WALL.0,
-            }
-        })
-    }
-
-    fn read_log(&self, tenant: &TenantName, log: Log, _: StreamId, _: usize) -> Answer<LogChunk, StoreError> {
-        let hold = self.world.with(tenant.as_str(), |t| t.hold_log.clone());
-        let answer = self.answer(tenant, |_| LogChunk {
-            log,
-            entries: Vec::new(),
-            end: true,
-        });
-        Box::pin(async move {
-            if let Some(hold) = hold {
-                hold.notified().await;
-            }
-            answer.await
-        })
-    }
-
-    fn scan_compacted(&self, tenant: &TenantName, _: u64, _: usize) -> Answer<CompactedPage, StoreError> {
-        self.answer(tenant, |_| CompactedPage {
-            records: Vec::new(),
-            next: 0,
-        })
-    }
-
-    fn load(&self, tenant: &TenantName, _: Vec<RecordKey>, _: Vec<IdempotencyKey>) -> Answer<Loaded, StoreError> {
-        self.answer(tenant, |_| Loaded::default())
-    }
-
-    fn resolve(&self, tenant: &TenantName, ids: Vec<SalesforceId>) -> Answer<Vec<Option<RecordKey>>, StoreError> {
-        self.answer(tenant, move |_| vec![None; ids.len()])
-    }
-
-    fn begin(&self, tenant: &TenantName, _: &Fence, _: Intent, _: BatchIdList) -> Answer<(), StoreError> {
-        self.answer(tenant, |_| ())
-    }
-
-    fn commit(&self, tenant: &TenantName, _: &Fence, _: Script, commit: Box<Commit>) -> Answer<Committed, StoreError> {
-        self.answer(tenant, move |t| {
-            if let Some((_, cursor)) = commit.cursors.into_iter().next() {
-                t.cursor = Some(cursor);
-            }
-            Committed { deleted: 0 }
-        })
-    }
-
-    fn read_outbox(&self, tenant: &TenantName, after: StreamId, count: usize) -> Answer<Vec<OutboxEntry>, StoreError> {
-        self.answer(tenant, move |t| {
-            let rest = t.outbox.iter().filter(|ms| **ms > after.ms).take(count);
-            let event = Event {
-                kind: EventType::Changed,
-                record: None,
-                salesforce_id: None,
-                data: None,
-                detail: None,
-                revision: 0,
-                at: WALL,
-                traceparent: None,
-                says: Vec::new(),
-            };
-            rest.map(|ms| OutboxEntry {
-                id: StreamId { ms: *ms, seq: 0 },
-                event: event.clone(),
-                plan: 1,
-            })
-            .collect()
-        })
-    }
-
-    fn forward(&self, tenant: &TenantName, _: Epoch, entries: Vec<OutboxEntry>) -> Answer<(), StoreError> {
-        let breaks = self.world.with(tenant.as_str(), |t| match &mut t.forwards_left {
-            Some(0) => t.forwards_left.take().is_some(),
-            Some(left) => {
-                *left -= 1;
-                false
-            }
-            None => false,
-        });
-        if breaks {
-            self.world.break_lanes();
-        }
-        self.answer(tenant, move |t| {
-            let mark = t.feed.last().copied().unwrap_or(0);
-            t.feed.extend(entries.iter().map(|e| e.id.ms).filter(|ms| *ms > mark));
-        })
-    }
-
-    fn forwarded(&self, tenant: &TenantName, _: &Fence, entries: Vec<StreamId>) -> Answer<(), StoreError> {
-        self.answer(tenant, move |t| {
-            t.outbox.retain(|ms| !entries.iter().any(|e| e.ms == *ms))
-        })
-    }
-
-    fn lengths(&self, tenant: &TenantName) -> Answer<Lengths, StoreError> {
-        self.answer(tenant, |t| Lengths {
-            changes: t.newest,
-            backfill: 0,
-            compacted: 0,
-            changes_last: StreamId::ZERO,
-            backfill_last: StreamId::ZERO,
-            outbox: t.outbox.len() as u64,
-        })
-    }
-
-    fn set_backpressure(&self, tenant: &TenantName, _: &Fence, _: &'static str) -> Answer<(), StoreError> {
-        self.answer(tenant, |_| ())
-    }
-}
-
-/// The shared keys, as one node reaches them.
-struct Access {
-    world: World,
-    node: String,
-}
-
-impl Access {
-    fn answer<T: Send + 'static>(&self, run: impl FnOnce(&mut State) -> T) -> Answer<T, StoreError> {
-        let mut state = self.world.state();
-        let answer = if state.cut_off.contains(&self.node) {
-            Err(broken("asking"))
-        } else {
-            Ok(run(&mut state))
-        };
-        Box::pin(async move { answer })
-    }
-}
-
-impl Cluster for Access {
-    fn heartbeat(&self, node: &str) -> Answer<Vec<Member>, StoreError> {
-        assert!(!self.world.state().node_panics, "the test made the node panic");
-        self.answer(|s| {
-            s.nodes.insert(node.to_owned(), Instant::now());
-            s.nodes
-                .iter()
-                .map(|(n, at)| Member {
-                    node: n.clone(),
-                    age: at.elapsed(),
-                })
-                .collect()
-        })
-    }
-
-    fn leave(&self, node: &str) -> Answer<(), StoreError> {
-        self.answer(|s| {
-            s.nodes.remove(node);
-        })
-    }
-
-    fn acquire(&self, p: u16, node: &str, nonce: &str, ttl: Duration, above: Epoch) -> Answer<LeaseAnswer, StoreError> {
-        self.answer(|s| {
-            let now = Instant::now();
-            match s.leases.get(&p) {
-                Some(held) if held.until > now && held.nonce != nonce => LeaseAnswer::Taken {
-                    holder: held.node.clone(),
-                    left: held.until - now,
-                },
-                _ => {
-                    s.epoch = (s.epoch + 1).max(above.0 + 1);
-                    let held = Held {
-                        nonce: nonce.to_owned(),
-                        node: node.to_owned(),
-                        epoch: s.epoch,
-                        until: now + ttl,
-                    };
-                    s.leases.insert(p, held);
-                    LeaseAnswer::Held(Lease { epoch: Epoch(s.epoch) })
-                }
-            }
-        })
-    }
-
-    fn renew(&self, _: &str, nonce: &str, ttl: Duration, leases: Vec<(u16, Epoch)>) -> Answer<Vec<bool>, StoreError> {
-        self.answer(|s| {
-            let now = Instant::now();
-            let mut renew = |p: &u16, epoch: &Epoch| match s.leases.get_mut(p) {
-                Some(held) if held.nonce == nonce && held.epoch == epoch.0 && held.until > now => {
-                    held.until = now + ttl;
-                    true
-                }
-                _ => false,
-            };
-            leases.iter().map(|(p, epoch)| renew(p, epoch)).collect()
-        })
-    }
-
-    fn release(&self, p: u16, nonce: &str, _: Epoch, _: &str) -> Answer<(), StoreError> {
-        self.answer(|s| {
-            if s.leases.get(&p).is_some_and(|held| held.nonce == nonce) {
-                s.leases.remove(&p);
-            }
-        })
-    }
-
-    fn sweep(&self, tenants: Vec<TenantName>) -> Answer<Vec<[StreamId; 2]>, StoreError> {
-        self.answer(|s| {
-            s.sweeps += 1;
-            let newest = |t: &TenantName| s.tenants.get(t.as_str()).map_or(0, |t| t.newest);
-            tenants
-                .iter()
-                .map(|t| [StreamId { ms: newest(t), seq: 0 }, StreamId::ZERO])
-                .collect()
-        })
-    }
-
-    fn dirty(&self) -> Answer<Vec<TenantName>, StoreError> {
-        self.answer(|_| Vec::new())
-    }
-
-    fn doorbell(&self) -> Answer<mpsc::Receiver<Arc<str>>, StoreError> {
-        self.answer(|s| {
-            let (bell, heard) = mpsc::channel(64);
-            s.doorbells.push(bell);
-            heard
-        })
-    }
-
-    fn register(&self, _: Vec<TenantName>) -> Answer<(), StoreError> {
-        self.answer(|_| ())
-    }
-}
-
 /// A clock that breaks once when told to.
 struct Frail {
     world: World,
@@ -554,91 +266,5 @@ impl Clock for Frail {
 
     fn since_boot(&self) -> Duration {
         self.clock.since_boot()
-    }
-}
-
-/// A tenant's org and its change stream.
-struct Site {
-    world: World,
-    tenant: String,
-}
-
-impl Org for Site {
-    fn write(&self, call: WriteCall) -> BoxFuture<'static, WriteAnswer> {
-        let (takes, panics) = self.world.with(&self.tenant, |t| (t.org_takes, t.org_panics));
-        let (world, tenant) = (self.world.clone(), self.tenant.clone());
-        Box::pin(async move {
-            assert!(!panics, "the org's client panics");
-            let begun = Instant::now();
-            tokio::time::sleep(takes).await;
-            world.state().calls.push((tenant, begun, Instant::now()));
-            let id = SalesforceId::parse("001D000000IRFmaIAH").unwrap();
-            let outcome = Ok(call
-                .rows
-                .iter()
-                .map(|_| RowOutcome::Done { id, created: false })
-                .collect());
-            WriteAnswer {
-                outcome,
-                usage: None,
-                took: takes,
-                requests: 1,
-            }
-        })
-    }
-
-    fn read(&self, _: Arc<str>, _: Vec<SalesforceId>, _: Vec<Arc<str>>) -> Answer<Vec<ReadRow>, CallFault> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn describe(&self, _: Arc<str>) -> Answer<bytes::Bytes, CallFault> {
-        Box::pin(async { Ok(bytes::Bytes::new()) })
-    }
-
-    fn session(&self) -> Answer<Session, CallFault> {
-        unreachable!("the fake feed needs no session")
-    }
-}
-
-impl ChangeFeed for Site {
-    fn subscribe(&self, _: Arc<str>, from: From) -> Answer<Box<dyn ChangeStream>, ChangesError> {
-        let (world, tenant) = (self.world.clone(), self.tenant.clone());
-        Box::pin(async move {
-            let (events, heard) = mpsc::unbounded_channel();
-            world.with(&tenant, |t| {
-                t.subscribed += 1;
-                t.open += 1;
-                t.events = Some(events);
-                t.told.push(match from {
-                    From::Latest => "from latest".to_owned(),
-                    From::After(id) => format!("from {}", replay_number(&id)),
-                });
-            });
-            Ok(Box::new(FakeStream { world, tenant, heard }) as Box<dyn ChangeStream>)
-        })
-    }
-}
-
-struct FakeStream {
-    world: World,
-    tenant: String,
-    heard: mpsc::UnboundedReceiver<Result<EventBatch, ChangesError>>,
-}
-
-impl ChangeStream for FakeStream {
-    fn next(&mut self) -> BoxFuture<'_, Result<EventBatch, ChangesError>> {
-        Box::pin(async {
-            let broken = ChangesError::Broken {
-                topic: "t".into(),
-                detail: "closed".to_owned(),
-            };
-            self.heard.recv().await.unwrap_or(Err(broken))
-        })
-    }
-}
-
-impl Drop for FakeStream {
-    fn drop(&mut self) {
-        self.world.with(&self.tenant, |t| t.open -= 1);
     }
 }
