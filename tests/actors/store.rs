@@ -119,7 +119,7 @@ impl Lane for FakeLane {
             if let Some((_, cursor)) = commit.cursors.into_iter().next() {
                 t.cursor = Some(cursor);
             }
-            Committed { deleted: 0 }
+            Committed::default()
         })
     }
 

@@ -53,7 +53,7 @@ fn full_commit(o: &Owned, entry: EntryRef) -> Commit {
         }],
         append: vec![EngineEntry {
             record: contact(1),
-            data: RawJson::null(),
+            data: Some(RawJson::null()),
             traceparent: None,
         }],
         outbox: vec![changed("1", 1), changed("2", 1)],

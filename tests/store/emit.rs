@@ -16,7 +16,7 @@ async fn base_write_back_event_and_cursor_move_together() {
     };
     let entry = EngineEntry {
         record: contact("1"),
-        data: RawJson::from_checked("{\"amount\":1.50}"),
+        data: Some(RawJson::from_checked("{\"amount\":1.50}")),
         traceparent: Some("00-cc-dd-01".into()),
     };
     let commit = Commit {

@@ -23,7 +23,7 @@ async fn all(
         compacted_put: vec![(contact("1"), fold(1))],
         append: vec![EngineEntry {
             record: contact("1"),
-            data: RawJson::null(),
+            data: Some(RawJson::null()),
             traceparent: None,
         }],
         outbox: vec![changed("1", 1)],

@@ -201,7 +201,7 @@ async fn rule_15_a_stream_that_a_producer_exhausted_refuses_a_step_whole() {
     let before = o.everything().await;
     let entry = EngineEntry {
         record: contact("1"),
-        data: RawJson::null(),
+        data: Some(RawJson::null()),
         traceparent: None,
     };
     let commit = Commit {
@@ -394,7 +394,7 @@ async fn rule_25_one_view_accounts_for_every_entry() {
     let fence = o.step();
     let entry = EngineEntry {
         record: contact("1"),
-        data: RawJson::null(),
+        data: Some(RawJson::null()),
         traceparent: None,
     };
     let commit = Commit {

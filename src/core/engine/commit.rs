@@ -119,7 +119,7 @@ pub struct DeadLetter {
 }
 
 /// What a dead letter holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadContent {
     /// A record's folded change.
     Folded(Folded),

@@ -82,7 +82,8 @@ pub(super) struct Reading {
     /// Redis's clock less ours, in milliseconds.
     pub redis_ahead_ms: i64,
     checked: Timestamp,
-    check_asked: bool,
+    /// The last ticket when the lengths were asked for: a script issued since makes the answer history.
+    check_asked: Option<u64>,
     bounded: bool,
 }
 
@@ -115,7 +116,7 @@ impl Reading {
 
     /// When the lengths are to be compared next.
     pub fn check_at(&self) -> Option<Timestamp> {
-        (self.caught_up() && !self.check_asked).then(|| self.checked.after(CHECK_EVERY))
+        (self.caught_up() && self.check_asked.is_none()).then(|| self.checked.after(CHECK_EVERY))
     }
 
     fn place(&mut self, log: Log) -> &mut LogPlace {
@@ -237,8 +238,9 @@ impl Machine {
     }
 
     fn check_lengths(&mut self, out: &mut Vec<Effect>) {
-        if self.phase == Phase::Live && self.reading.check_at().is_some_and(|at| at <= self.now) {
-            self.reading.check_asked = true;
+        let due = self.reading.check_at().is_some_and(|at| at <= self.now);
+        if self.phase == Phase::Live && due && self.commits.is_empty() {
+            self.reading.check_asked = Some(self.next_ticket);
             self.reading.checked = self.now;
             out.push(Effect::Lengths);
         }
@@ -246,14 +248,14 @@ impl Machine {
 
     /// At the log's end its length equals what the owner holds; otherwise something was lost or is stuck.
     pub(super) fn lengths(&mut self, lengths: Lengths, out: &mut Vec<Effect>) {
-        self.reading.check_asked = false;
+        let asked = self.reading.check_asked.take();
         let new = lengths.changes_last > self.reading.changes.read_to
             || lengths.backfill_last > self.reading.backfill.read_to;
         if new {
             self.reading.wake();
             return;
         }
-        if !self.reading.caught_up() || !self.commits.is_empty() {
+        if !self.reading.caught_up() || asked != Some(self.next_ticket) {
             return;
         }
         let held = |log| self.table.entries.get(&log).copied().unwrap_or(0) as u64;
