@@ -99,6 +99,8 @@ pub struct Told {
     pub at: Timestamp,
     /// What it said, as hashes.
     pub fields: Vec<(FieldIdx, FieldHash)>,
+    /// Whether an edit has shown that it was seen; kept while older edits that lost to it still wait in the log.
+    pub answered: bool,
 }
 
 /// The row of one record in `tandem:{t}:records`.

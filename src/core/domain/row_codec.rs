@@ -90,6 +90,7 @@ pub fn encode(row: &Row) -> Vec<u8> {
         for told in &row.told {
             out.put_near(told.revision, row.revision);
             out.put_uint(told.at.0);
+            out.put_uint(told.answered.into());
             put_hashes(&mut out, &told.fields);
         }
     }
@@ -170,6 +171,7 @@ fn read_row(read: &mut Unpack<'_>) -> Option<Row> {
             Some(Told {
                 revision: read.near(revision)?,
                 at: Timestamp(read.uint()?),
+                answered: read.uint()? != 0,
                 fields: read_hashes(read)?,
             })
         })?;
@@ -223,8 +225,9 @@ mod tests {
     }
 
     fn told() -> impl Strategy<Value = Told> {
-        (any::<u64>(), any::<u64>(), vec((any::<u16>().prop_map(FieldIdx), hash()), 0..4))
-            .prop_map(|(revision, at, fields)| Told { revision, at: Timestamp(at), fields })
+        (any::<(u64, u64, bool)>(), vec((any::<u16>().prop_map(FieldIdx), hash()), 0..4)).prop_map(
+            |((revision, at, answered), fields)| Told { revision, at: Timestamp(at), fields, answered },
+        )
     }
 
     fn row() -> impl Strategy<Value = Row> {

@@ -137,7 +137,9 @@ impl Machine {
     /// Looks at one record: into the batch, settled without a call, or held.
     fn look(&mut self, key: &RecordKey, queue: &QueueName, plan: &Arc<ObjectPlan>, cut: &mut Cut) -> Looked {
         let Some(record) = self.table.records.get(key) else { return Looked::Passed };
-        let (Some(pending), None) = (&record.pending, &record.flight) else { return Looked::Passed };
+        let (Some(pending), None, true) = (&record.pending, &record.flight, record.unread.is_empty()) else {
+            return Looked::Passed;
+        };
         let verb = match next(record, &pending.fold, self.settings.strict, self.settings.request_limit, self.now) {
             Next::Nothing => {
                 self.settle_without_call(key);

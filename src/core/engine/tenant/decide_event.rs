@@ -101,6 +101,12 @@ impl Machine {
         let mut verdict = Verdict::default();
         let mut heard = heard;
         if let Some(seq) = own {
+            // What we wrote and the event does not tell had that value before: the write is in place all the same.
+            for (idx, hash) in written_by(record, seq) {
+                if !hidden_by_later(record, seq, idx) {
+                    row.base.set(plan.version, idx, hash);
+                }
+            }
             let (ours, foreign): (Vec<Heard>, Vec<Heard>) = heard.into_iter().partition(|h| is_ours(record, &plan, seq, h));
             for h in &ours {
                 if !hidden_by_later(record, seq, h.idx) {
@@ -212,7 +218,8 @@ impl Machine {
         }
         // What the product was told last, and no edit of it has answered, is what the product will hold: whatever
         // of its own is still under way lost to that already.
-        let told = |idx: FieldIdx| row.told.iter().flat_map(|t| &t.fields).find(|(i, _)| *i == idx).map(|(_, h)| *h);
+        let open = || record.row.told.iter().filter(|t| !t.answered);
+        let told = |idx: FieldIdx| open().flat_map(|t| &t.fields).find(|(i, _)| *i == idx).map(|(_, h)| *h);
         if unit.iter().any(|h| told(h.idx).is_some()) {
             if unit.iter().any(|h| told(h.idx) != Some(h.hash)) {
                 self.flows(record, &locals, unit, plan, verdict);
@@ -413,15 +420,24 @@ fn is_ours(record: &Record, plan: &ObjectPlan, seq: u64, heard: &Heard) -> bool 
     let mut writes = record.row.unconfirmed.iter().chain(flight);
     match writes.find(|w| w.seq == seq).and_then(|w| super::rows::hash_of(w, heard.idx)) {
         Some(hash) => hash == heard.hash,
-        // Of a write in doubt only the sequence is known. A field that is still to be sent was in it, or will go again.
-        None if record.doubt.is_some_and(|d| d.seq == seq) && wants(record, heard.idx) => true,
+        // Of writes in doubt only the highest sequence is known. A field still to be sent was in one, or goes again.
+        None if record.doubt.is_some_and(|d| seq <= d.seq) && wants(record, heard.idx) => true,
         None => record.row.base.get(plan.version, heard.idx) == heard.hash,
     }
 }
 
-/// Whether the record's pending fold writes this field.
+/// What is remembered of the write with this sequence.
+fn written_by(record: &Record, seq: u64) -> Vec<(FieldIdx, FieldHash)> {
+    let flight = record.flight.as_ref().map(|f| &f.write);
+    let write = record.row.unconfirmed.iter().chain(flight).find(|w| w.seq == seq);
+    write.map(|w| w.fields.clone()).unwrap_or_default()
+}
+
+/// Whether the product's wish for this field is still under way.
 fn wants(record: &Record, idx: FieldIdx) -> bool {
-    record.pending.as_ref().is_some_and(|p| p.fold.delete || p.fold.fields.iter().any(|f| f.idx == idx))
+    let flight = record.flight.as_ref().map(|f| &f.pending);
+    let mut folds = record.pending.iter().chain(flight);
+    folds.any(|p| p.fold.delete || p.fold.fields.iter().any(|f| f.idx == idx))
 }
 
 /// Whether a later write of ours stands over this field: the event's value is history.

@@ -289,7 +289,9 @@ impl Machine {
         change.fields.retain(|(idx, _)| !mirrored.contains(idx) && !lost.contains(idx));
         let by = Decided { version: change.version.unwrap_or(0), packed: change.entry.id.packed() };
         let all = plan.fields.len();
-        if let Some(record) = self.table.records.get_mut(&change.record) {
+        // Older entries that still wait in the log must not turn stale by it, should the next owner fold them again.
+        if let Some(record) = self.table.records.get_mut(&change.record).filter(|r| r.pending.is_none() && r.flight.is_none())
+        {
             let gone: Vec<FieldIdx> = here.iter().chain(&lost).copied().collect();
             stamps::stamp(&mut record.row, &gone, by, all, self.now);
             self.drops.rows.insert(change.record.clone());
@@ -332,9 +334,7 @@ impl Machine {
     /// Whether an event of this revision tells of the record as it is, not of one that was deleted and made anew.
     fn of_this_life(&self, key: &RecordKey, revision: u64) -> bool {
         self.table.records.get(key).is_some_and(|record| {
-            let flight = record.flight.as_ref().map(|f| &f.pending);
-            let deleting = record.pending.iter().chain(flight).any(|p| p.fold.delete);
-            record.row.tombstone.is_none() && !deleting && revision >= record.row.born
+            record.row.tombstone.is_none() && !deleting(record) && revision >= record.row.born
         })
     }
 
@@ -349,10 +349,17 @@ impl Machine {
     ) -> Vec<FieldIdx> {
         let seen = change.seen_revision.max(change.caused_by.as_ref().map(|e| e.revision));
         let Some(record) = self.table.records.get_mut(&change.record) else { return Vec::new() };
+        if deleting(record) {
+            // The events told of a record that the product has deleted since.
+            return Vec::new();
+        }
         if let Some(revision) = seen
-            && record.row.told.iter().any(|t| t.revision <= revision)
+            && record.row.told.iter().any(|t| t.revision <= revision && !t.answered)
         {
-            record.row.told.retain(|t| t.revision > revision);
+            record.row.told.iter_mut().filter(|t| t.revision <= revision).for_each(|t| t.answered = true);
+            if record.pending.is_none() && record.flight.is_none() {
+                record.row.told.retain(|t| !t.answered);
+            }
             self.drops.rows.insert(change.record.clone());
         }
         let mut lost: Vec<FieldIdx> = Vec::new();
@@ -366,7 +373,7 @@ impl Machine {
             }
             record.row.told.retain(|t| !t.fields.is_empty());
         }
-        for told in record.row.told.iter().rev() {
+        for told in record.row.told.iter().rev().filter(|t| seen.is_none_or(|revision| revision < t.revision)) {
             for (idx, hash) in hashes {
                 let differs = told.fields.iter().any(|(i, h)| i == idx && h != hash);
                 let decided = lost.contains(idx) || kept.contains(idx) || mirrored.contains(idx);
@@ -399,4 +406,10 @@ impl Machine {
             self.reading.old_keys.pop_front();
         }
     }
+}
+
+/// Whether a delete of the record by the product is under way, with or without a new life after it.
+fn deleting(record: &Record) -> bool {
+    let flight = record.flight.as_ref().map(|f| &f.pending);
+    record.pending.iter().chain(flight).any(|p| p.fold.delete)
 }

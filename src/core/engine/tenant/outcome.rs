@@ -278,6 +278,9 @@ impl Machine {
             }
         }
         stamp_fold(row, &flight.pending.fold, plan.fields.len(), now);
+        if record.pending.is_none() {
+            row.told.retain(|t| !t.answered);
+        }
         if flight.pending.from_dead {
             row.dead_letter = false;
             commit.dead_remove.push(DeadKey::Record(key.clone()));
@@ -312,6 +315,8 @@ impl Machine {
         if recreate {
             if let Some(old) = self.table.records.get_mut(key).and_then(|r| r.row.die(Side::Product, 0)) {
                 self.table.by_id.remove(&old);
+                self.drops.unlinks.push(old);
+                self.drops.rows.insert(key.clone());
             }
         } else if give_up {
             self.deleted_unseen(key);

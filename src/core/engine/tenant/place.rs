@@ -56,7 +56,8 @@ impl Machine {
         self.end_doubt(key);
         let Some(record) = self.table.records.get(key) else { return };
         let (Some(pending), None) = (&record.pending, &record.flight) else { return };
-        if record.not_before > self.now {
+        // An own entry that is not read yet may say that a value lost: it is folded first.
+        if record.not_before > self.now || !record.unread.is_empty() {
             return;
         }
         let Some(plan) = self.plan.object(&key.object) else { return };

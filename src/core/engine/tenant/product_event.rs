@@ -99,7 +99,7 @@ pub(super) fn changed(
     now: Timestamp,
 ) -> Event {
     row.revision += 1;
-    tell(row, Told { revision: row.revision, at: now, fields: says.clone() });
+    tell(row, Told { revision: row.revision, at: now, fields: says.clone(), answered: false });
     let mut text = String::from("{");
     for (name, value) in data {
         if text.len() > 1 {
@@ -131,6 +131,7 @@ fn tell(row: &mut Row, told: Told) {
     } else if let Some(newest) = row.told.last_mut() {
         newest.revision = told.revision;
         newest.at = told.at;
+        newest.answered = false;
         newest.fields.extend(told.fields);
     }
 }
@@ -259,6 +260,7 @@ impl Machine {
         if pending.fold.delete && !pending.fold.upsert && row.tombstone.is_none() {
             row.tombstone = Some(Tombstone { by: Side::Product, revision: 0, id: None });
         }
+        row.told.retain(|t| !t.answered);
         if pending.from_dead {
             row.dead_letter = false;
             self.drops.dead_remove.push(DeadKey::Record(key.clone()));
