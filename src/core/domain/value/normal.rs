@@ -26,6 +26,12 @@ impl Normal {
         &self.0
     }
 
+    /// The parent's key, if it is that of a reference.
+    pub fn as_key(&self) -> Option<&str> {
+        let (tag, key) = self.0.split_first()?;
+        (*tag == Tag::Key as u8).then(|| std::str::from_utf8(key).ok()).flatten()
+    }
+
     /// No value.
     pub fn null() -> Self {
         Self(vec![Tag::Null as u8])

@@ -9,7 +9,7 @@ use super::table::Record;
 use crate::domain::digest::Digester;
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::{PersonalText, RawJson};
-use crate::domain::plan::{FieldPlan, Kind, ObjectPlan, TenantPlan};
+use crate::domain::plan::{FieldPlan, ObjectPlan, TenantPlan};
 use crate::domain::row::{FieldHash, SentWrite};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
@@ -103,14 +103,12 @@ pub(super) fn build(
             continue;
         }
         write.fields.push((field.idx, hash));
-        if field.kind == Kind::Reference && !raw.is_null() {
-            match reference(context, field, outbound.normal.as_bytes(), record, &parent) {
+        if let Some(key) = outbound.normal.as_key() {
+            match reference(context, field, key, record, &parent) {
                 Referred::Member(name, json) => members.put(&name, &json),
                 Referred::Load(key) => wanted.push(key),
                 Referred::Wait => return Ok(Built::ParentPending),
             }
-        } else if field.kind == Kind::Reference {
-            members.put(&field.salesforce, b"null");
         } else {
             members.put(&field.salesforce, &outbound.json);
         }
@@ -155,13 +153,12 @@ enum Referred {
 fn reference(
     context: &Context<'_>,
     field: &FieldPlan,
-    parent_key: &[u8],
+    key: &str,
     record: &Record,
     parent: &impl Fn(&RecordKey) -> Parent,
 ) -> Referred {
-    let key = String::from_utf8_lossy(parent_key).into_owned();
     let Some(object) = field.references.as_deref().and_then(|name| context.tenant.object(name)) else { return Referred::Wait };
-    let parent_record = RecordKey::new(Arc::clone(&object.object), key.as_str());
+    let parent_record = RecordKey::new(Arc::clone(&object.object), key);
     match parent(&parent_record) {
         Parent::Id(id) => Referred::Member(field.salesforce.to_string(), format!("\"{id}\"").into_bytes()),
         Parent::NotLoaded => Referred::Load(parent_record),
