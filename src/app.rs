@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use secrecy::ExposeSecret;
 use tandem_core::domain::time::Timestamp;
+use tandem_core::engine::classify::CallFault;
 use tandem_core::engine::tenant::settings::TenantSettings;
 use tandem_core::engine::tenant::{Effect, Input, Machine, Phase, Snapshot};
-use tandem_core::engine::classify::CallFault;
 use tokio::runtime::Handle;
 
 use crate::actor::clock::{Dice, HostClock};
@@ -157,7 +157,10 @@ async fn engine(
     let arbiters = runtime::arbiters(shared, settings.node.arbiters).map_err(io("starting the arbiters"))?;
     let running = actor::start(Deps {
         settings: node_settings(&settings),
-        places: arbiters.iter().map(|arbiter| Place::Arbiter(arbiter.handle())).collect(),
+        places: arbiters
+            .iter()
+            .map(|arbiter| Place::Arbiter(arbiter.handle()))
+            .collect(),
         lanes: Arc::new(Lanes(lanes)),
         cluster: Arc::new(cluster),
         tenants,
@@ -166,7 +169,10 @@ async fn engine(
         dice: Arc::new(Dice::from_host()),
         fatal: Fatal::exit(),
     });
-    let state = http::State { directory: Arc::clone(&running.directory), telemetry };
+    let state = http::State {
+        directory: Arc::clone(&running.directory),
+        telemetry,
+    };
     let server = http::serve(settings.http.listen, state).await?;
     announce(server.address).map_err(io("writing the ready file"))?;
     tracing::info!(address = %server.address, redis = %settings.redis.address, "the engine is ready");
@@ -211,11 +217,17 @@ fn store_settings(settings: &Settings) -> StoreSettings {
 fn sealer(settings: &Settings) -> Result<Arc<dyn Sealer>, AppError> {
     let key = |id: &String| {
         let secret = settings.secrets.regional_keys.get(id).ok_or(AppError::NoKey)?;
-        Ok::<_, AppError>(RegionalKey { id: id.clone(), secret: zeroize::Zeroizing::new(*secret.expose_secret()) })
+        Ok::<_, AppError>(RegionalKey {
+            id: id.clone(),
+            secret: zeroize::Zeroizing::new(*secret.expose_secret()),
+        })
     };
     let current = &settings.secrets.regional_key_id;
     let previous = settings.secrets.regional_keys.keys().filter(|id| *id != current);
-    Ok(Arc::new(RegionalSealer::new(key(current)?, previous.map(key).collect::<Result<_, _>>()?)?))
+    Ok(Arc::new(RegionalSealer::new(
+        key(current)?,
+        previous.map(key).collect::<Result<_, _>>()?,
+    )?))
 }
 
 /// What all tenants' orgs share.
@@ -236,8 +248,10 @@ impl Parts {
             call_timeout: settings.salesforce.call_timeout,
             client_name: settings.salesforce.client_name.clone(),
         })?;
-        let streams =
-            StreamSettings { connect_timeout: settings.salesforce.connect_timeout, ..StreamSettings::default() };
+        let streams = StreamSettings {
+            connect_timeout: settings.salesforce.connect_timeout,
+            ..StreamSettings::default()
+        };
         Ok(Self {
             hosts,
             http: Arc::new(http),
@@ -257,7 +271,11 @@ impl Parts {
                 client_secret.clone(),
                 id.as_deref(),
             ),
-            Flow::Jwt { username, private_key, audience } => Login::jwt_bearer(
+            Flow::Jwt {
+                username,
+                private_key,
+                audience,
+            } => Login::jwt_bearer(
                 &self.hosts,
                 &org.login_url,
                 &org.client_id,
@@ -284,7 +302,10 @@ impl Parts {
     }
 
     fn tenant(&self, settings: &Settings, tenant: &Tenant, sealer: &dyn Sealer) -> Result<TenantSpec, AppError> {
-        let named = |why| AppError::Tenant { tenant: tenant.name.to_string(), why };
+        let named = |why| AppError::Tenant {
+            tenant: tenant.name.to_string(),
+            why,
+        };
         let (keeper, org) = self.org(settings, tenant).map_err(named)?;
         let feed = TenantFeed::new(Arc::clone(&self.channels), keeper, &self.hosts, &tenant.org.pubsub_url)
             .map_err(|why| named(why.into()))?;
@@ -304,9 +325,8 @@ impl Parts {
             ..TenantSettings::new(tenant.name.clone())
         };
         let (plan, digest_key) = (Arc::clone(&tenant.plan), sealer.digest_key(&tenant.name)?);
-        let decider = move || {
-            Box::new(Decides(Machine::new(born.clone(), Arc::clone(&plan), digest_key))) as Box<dyn Decider>
-        };
+        let decider =
+            move || Box::new(Decides(Machine::new(born.clone(), Arc::clone(&plan), digest_key))) as Box<dyn Decider>;
         Ok(TenantSpec {
             name: tenant.name.clone(),
             topic,
@@ -329,7 +349,10 @@ fn sabotage() -> Option<tandem_core::engine::tenant::settings::Sabotage> {
         ("fence", Sabotage::Fence),
         ("drop-event", Sabotage::DropEvent),
     ];
-    known.into_iter().find(|(name, _)| *name == named).map(|(_, sabotage)| sabotage)
+    known
+        .into_iter()
+        .find(|(name, _)| *name == named)
+        .map(|(_, sabotage)| sabotage)
 }
 
 /// The tenant machine, as its shell sees it.
@@ -370,12 +393,15 @@ impl actor::LaneFactory for Lanes {
 /// Asks a tenant's org to describe one sObject: the answer's body.
 pub async fn describe(settings: &Settings, tenant: &Tenant, sobject: Arc<str>) -> Result<Bytes, AppError> {
     let parts = Parts::new(settings, &store_settings(settings), sealer(settings)?)?;
-    let (_, org) = parts
-        .org(settings, tenant)
-        .map_err(|why| AppError::Tenant { tenant: tenant.name.to_string(), why })?;
-    org.describe(Arc::clone(&sobject)).await.map_err(|why| AppError::Describe {
+    let (_, org) = parts.org(settings, tenant).map_err(|why| AppError::Tenant {
         tenant: tenant.name.to_string(),
-        sobject: sobject.to_string(),
         why,
-    })
+    })?;
+    org.describe(Arc::clone(&sobject))
+        .await
+        .map_err(|why| AppError::Describe {
+            tenant: tenant.name.to_string(),
+            sobject: sobject.to_string(),
+            why,
+        })
 }

@@ -46,10 +46,17 @@ pub trait Cluster: Send + Sync {
     /// Takes this node off the list.
     fn leave(&self, node: &str) -> Answer<(), StoreError>;
     /// Tries for a partition; `above` is the highest epoch that a refused attach named, or zero.
-    fn acquire(&self, partition: u16, node: &str, nonce: &str, ttl: Duration, above: Epoch)
-    -> Answer<LeaseAnswer, StoreError>;
+    fn acquire(
+        &self,
+        partition: u16,
+        node: &str,
+        nonce: &str,
+        ttl: Duration,
+        above: Epoch,
+    ) -> Answer<LeaseAnswer, StoreError>;
     /// Renews leases in one pipeline; `false` where one was lost.
-    fn renew(&self, node: &str, nonce: &str, ttl: Duration, leases: Vec<(u16, Epoch)>) -> Answer<Vec<bool>, StoreError>;
+    fn renew(&self, node: &str, nonce: &str, ttl: Duration, leases: Vec<(u16, Epoch)>)
+    -> Answer<Vec<bool>, StoreError>;
     /// Gives a lease back; `next` is a hint for whom.
     fn release(&self, partition: u16, nonce: &str, epoch: Epoch, next: &str) -> Answer<(), StoreError>;
     /// Newest ids of both logs of each tenant, in one pipeline: the sweep that finds appends nobody told of.

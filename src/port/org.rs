@@ -15,12 +15,8 @@ pub trait Org: Send + Sync {
     fn write(&self, call: WriteCall) -> futures::future::BoxFuture<'static, WriteAnswer>;
 
     /// Reads fields of records of one sObject, at most 2,000 ids.
-    fn read(
-        &self,
-        sobject: Arc<str>,
-        ids: Vec<SalesforceId>,
-        fields: Vec<Arc<str>>,
-    ) -> Answer<Vec<ReadRow>, CallFault>;
+    fn read(&self, sobject: Arc<str>, ids: Vec<SalesforceId>, fields: Vec<Arc<str>>)
+    -> Answer<Vec<ReadRow>, CallFault>;
 
     /// Describe of one sObject: the answer's body.
     fn describe(&self, sobject: Arc<str>) -> Answer<Bytes, CallFault>;

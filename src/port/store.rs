@@ -95,13 +95,7 @@ pub trait Lane: Send + Sync {
     fn resolve(&self, tenant: &TenantName, ids: Vec<SalesforceId>) -> Answer<Vec<Option<RecordKey>>, StoreError>;
 
     /// Stores a batch's intent; no request may be sent without it. Raises the step.
-    fn begin(
-        &self,
-        tenant: &TenantName,
-        fence: &Fence,
-        intent: Intent,
-        done: BatchIdList,
-    ) -> Answer<(), StoreError>;
+    fn begin(&self, tenant: &TenantName, fence: &Fence, intent: Intent, done: BatchIdList) -> Answer<(), StoreError>;
 
     /// Runs `settle`, `compact` or `emit`. Raises the step.
     fn commit(
@@ -113,20 +107,10 @@ pub trait Lane: Send + Sync {
     ) -> Answer<Committed, StoreError>;
 
     /// Reads up to `count` outbox entries after `after`.
-    fn read_outbox(
-        &self,
-        tenant: &TenantName,
-        after: StreamId,
-        count: usize,
-    ) -> Answer<Vec<OutboxEntry>, StoreError>;
+    fn read_outbox(&self, tenant: &TenantName, after: StreamId, count: usize) -> Answer<Vec<OutboxEntry>, StoreError>;
 
     /// Appends entries to the product's feed, each above its partition's mark only; in outbox order.
-    fn forward(
-        &self,
-        tenant: &TenantName,
-        epoch: Epoch,
-        entries: Vec<OutboxEntry>,
-    ) -> Answer<(), StoreError>;
+    fn forward(&self, tenant: &TenantName, epoch: Epoch, entries: Vec<OutboxEntry>) -> Answer<(), StoreError>;
 
     /// Deletes outbox entries up to and including `to`, which every partition's mark covers. Raises no step.
     fn forwarded(&self, tenant: &TenantName, fence: &Fence, entries: Vec<StreamId>) -> Answer<(), StoreError>;

@@ -14,6 +14,8 @@ mod outbox;
 mod pipe;
 mod pooled;
 mod reply;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 pub mod script;
 pub mod seal;
 mod token;

@@ -39,7 +39,7 @@ pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
         .clone()
         .unwrap_or_else(|| repository().join("config/objects"));
     let shapes = Arc::new(Shapes::load(&objects)?);
-    let binaries = Binaries::find(settings.bin_dir.as_deref(), settings.build).await?;
+    let binaries = Binaries::find(settings.bin_dir.as_deref(), settings.build, settings.sabotage.is_some()).await?;
     let scratch = Scratch::new(settings.keep.as_deref())?;
     let tenants: Vec<String> = (1..=settings.tenants).map(|tenant| format!("t{tenant:02}")).collect();
     say(&format!(

@@ -17,21 +17,21 @@ pub struct Binaries {
 
 impl Binaries {
     /// Finds the programs in `dir`, or beside this program, or in the target folder; builds them when they are missing
-    /// there, or when asked to.
+    /// there, or when asked to. `sabotaged` takes the engine that has deliberate faults built in.
     ///
     /// # Errors
     /// When they are not in a given folder, or cannot be built.
-    pub async fn find(dir: Option<&Path>, build: bool) -> Result<Self, LoadError> {
+    pub async fn find(dir: Option<&Path>, build: bool, sabotaged: bool) -> Result<Self, LoadError> {
         if let Some(dir) = dir {
-            let found = Self::at(dir);
+            let found = Self::at(dir, sabotaged);
             return match found.missing() {
                 None => Ok(found),
                 Some(path) => Err(LoadError::Usage(format!("--bin-dir: there is no {}", path.display()))),
             };
         }
-        let found = Self::at(&release_dir());
+        let found = Self::at(&release_dir(), sabotaged);
         if build || found.missing().is_some() {
-            self::build().await?;
+            self::build(sabotaged).await?;
         }
         match found.missing() {
             None => Ok(found),
@@ -39,9 +39,9 @@ impl Binaries {
         }
     }
 
-    fn at(dir: &Path) -> Self {
+    fn at(dir: &Path, sabotaged: bool) -> Self {
         Self {
-            tandem: dir.join("tandem"),
+            tandem: dir.join(if sabotaged { "tandem-sabotaged" } else { "tandem" }),
             orgsim: dir.join("orgsim"),
         }
     }
@@ -71,10 +71,16 @@ fn release_dir() -> PathBuf {
     target.join("release")
 }
 
-async fn build() -> Result<(), LoadError> {
+async fn build(sabotaged: bool) -> Result<(), LoadError> {
+    let features: &[&str] = if sabotaged {
+        &["--features", "tandem/sabotage"]
+    } else {
+        &[]
+    };
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(["build", "--release", "-p", "tandem", "-p", "orgsim"])
+        .args(features)
         .current_dir(repository())
         .kill_on_drop(true);
     let status = command.status().await.map_err(LoadError::io("starting cargo"))?;

@@ -8,7 +8,8 @@ use super::pack::{Pack, Unpack};
 use super::payload::RawJson;
 use super::stream::StreamId;
 use super::time::Timestamp;
-use crate::engine::commit::{Folded, FoldedField};
+use crate::domain::folded::Folded;
+use crate::domain::folded::FoldedField;
 
 /// The bytes are no folded change that this version can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

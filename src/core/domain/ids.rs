@@ -21,7 +21,9 @@ impl TenantName {
     /// Checks and takes a name.
     pub fn new(text: &str) -> Result<Self, InvalidTenantName> {
         let mut bytes = text.bytes();
-        let first = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let first = bytes
+            .next()
+            .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let rest = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
         if first && rest && text.len() <= Self::LENGTH_MAX {
             Ok(Self(text.into()))
@@ -65,7 +67,10 @@ impl RecordKey {
 
     /// Puts a key together; both parts are checked where they come in (`change::parse`).
     pub fn new(object: impl Into<Arc<str>>, key: impl Into<Arc<str>>) -> Self {
-        Self { object: object.into(), key: key.into() }
+        Self {
+            object: object.into(),
+            key: key.into(),
+        }
     }
 
     /// Whether a text can be a key: 1–255 characters, no blank at either end (Salesforce would trim it, and two keys
@@ -128,7 +133,10 @@ impl std::str::FromStr for BatchId {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         let (epoch, number) = text.split_once('-').ok_or(())?;
-        Ok(Self { epoch: Epoch(epoch.parse().map_err(|_| ())?), number: number.parse().map_err(|_| ())? })
+        Ok(Self {
+            epoch: Epoch(epoch.parse().map_err(|_| ())?),
+            number: number.parse().map_err(|_| ())?,
+        })
     }
 }
 

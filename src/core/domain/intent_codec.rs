@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::ids::{BatchId, Epoch, RecordKey};
 use super::pack::{Pack, Unpack};
 use super::time::Timestamp;
-use crate::engine::commit::{Intent, IntentRecord, Verb};
+use crate::domain::intent::Intent;
+use crate::domain::intent::IntentRecord;
+use crate::domain::intent::Verb;
 
 /// The bytes are no intent that this version can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -124,7 +124,10 @@ pub struct ObjectPlan {
 impl ObjectPlan {
     /// The field with this product name.
     pub fn field(&self, name: &str) -> Option<&FieldPlan> {
-        self.fields.binary_search_by(|f| f.name.as_ref().cmp(name)).ok().and_then(|at| self.fields.get(at))
+        self.fields
+            .binary_search_by(|f| f.name.as_ref().cmp(name))
+            .ok()
+            .and_then(|at| self.fields.get(at))
     }
 
     /// The field at this position.

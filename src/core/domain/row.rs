@@ -135,7 +135,11 @@ impl Row {
     pub fn die(&mut self, by: Side, revision: u64) -> Option<SalesforceId> {
         let id = self.salesforce_id.take();
         let before = self.tombstone.and_then(|t| t.id);
-        self.tombstone = Some(Tombstone { by, revision, id: id.or(before) });
+        self.tombstone = Some(Tombstone {
+            by,
+            revision,
+            id: id.or(before),
+        });
         self.base = Base::default();
         self.unconfirmed.clear();
         self.told.clear();

@@ -128,7 +128,10 @@ fn read_row(read: &mut Unpack<'_>) -> Option<Row> {
         row.tombstone = Some(Tombstone {
             by,
             revision: read.uint()?,
-            id: Some(read.take(12)?).filter(|packed| packed.iter().any(|b| *b != 0)).map(SalesforceId::from_packed).unwrap_or_default(),
+            id: Some(read.take(12)?)
+                .filter(|packed| packed.iter().any(|b| *b != 0))
+                .map(SalesforceId::from_packed)
+                .unwrap_or_default(),
         });
     }
     let last_seq = row.last_seq;
@@ -225,9 +228,16 @@ mod tests {
     }
 
     fn told() -> impl Strategy<Value = Told> {
-        (any::<(u64, u64, bool)>(), vec((any::<u16>().prop_map(FieldIdx), hash()), 0..4)).prop_map(
-            |((revision, at, answered), fields)| Told { revision, at: Timestamp(at), fields, answered },
+        (
+            any::<(u64, u64, bool)>(),
+            vec((any::<u16>().prop_map(FieldIdx), hash()), 0..4),
         )
+            .prop_map(|((revision, at, answered), fields)| Told {
+                revision,
+                at: Timestamp(at),
+                fields,
+                answered,
+            })
     }
 
     fn row() -> impl Strategy<Value = Row> {

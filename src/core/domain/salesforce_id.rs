@@ -18,7 +18,10 @@ impl SalesforceId {
     /// Takes the 15-character form, or the 18-character form with a right checksum.
     pub fn parse(text: &str) -> Result<Self, InvalidSalesforceId> {
         let bytes = text.as_bytes();
-        let head: [u8; 15] = bytes.get(..15).and_then(|b| b.try_into().ok()).ok_or(InvalidSalesforceId)?;
+        let head: [u8; 15] = bytes
+            .get(..15)
+            .and_then(|b| b.try_into().ok())
+            .ok_or(InvalidSalesforceId)?;
         if !head.iter().all(u8::is_ascii_alphanumeric) {
             return Err(InvalidSalesforceId);
         }
@@ -35,7 +38,10 @@ impl SalesforceId {
     fn checksum(self) -> [u8; 3] {
         let mut sum = [0; 3];
         for (group, out) in self.0.chunks(5).zip(sum.iter_mut()) {
-            let bits = group.iter().enumerate().fold(0, |n, (i, c)| n | (usize::from(c.is_ascii_uppercase()) << i));
+            let bits = group
+                .iter()
+                .enumerate()
+                .fold(0, |n, (i, c)| n | (usize::from(c.is_ascii_uppercase()) << i));
             *out = CHECKSUM_ALPHABET[bits];
         }
         sum

@@ -34,7 +34,10 @@ impl StreamId {
     /// exactly (KB 000394530: doubles are exact to 15 digits).
     #[must_use]
     pub fn packed(self) -> u64 {
-        self.ms.saturating_sub(Self::PACK_EPOCH_MS).saturating_mul(1000).saturating_add(self.seq.min(999))
+        self.ms
+            .saturating_sub(Self::PACK_EPOCH_MS)
+            .saturating_mul(1000)
+            .saturating_add(self.seq.min(999))
     }
 }
 
@@ -53,7 +56,10 @@ impl FromStr for StreamId {
     type Err = InvalidStreamId;
     fn from_str(text: &str) -> Result<Self, InvalidStreamId> {
         let (ms, seq) = text.split_once('-').ok_or(InvalidStreamId)?;
-        Ok(Self { ms: ms.parse().map_err(|_| InvalidStreamId)?, seq: seq.parse().map_err(|_| InvalidStreamId)? })
+        Ok(Self {
+            ms: ms.parse().map_err(|_| InvalidStreamId)?,
+            seq: seq.parse().map_err(|_| InvalidStreamId)?,
+        })
     }
 }
 
@@ -77,6 +83,12 @@ pub struct RawEntry {
 
 impl fmt::Debug for RawEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RawEntry({:?} {}, {} fields)", self.at.log, self.at.id, self.fields.len())
+        write!(
+            f,
+            "RawEntry({:?} {}, {} fields)",
+            self.at.log,
+            self.at.id,
+            self.fields.len()
+        )
     }
 }

@@ -72,4 +72,3 @@ pub struct ReadRow {
     /// JSON object as the API returned it; `None` when the record is gone or hidden. May hold personal data.
     pub fields: Option<Bytes>,
 }
-

@@ -4,104 +4,14 @@ use std::sync::Arc;
 
 use crate::domain::change::IdempotencyKey;
 use crate::domain::event::Event;
+pub use crate::domain::folded::{Folded, FoldedField};
 use crate::domain::ids::{BatchId, FieldIdx, RecordKey, ReplayId};
+pub use crate::domain::intent::{Intent, IntentRecord, Verb};
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::row::Row;
 use crate::domain::salesforce_id::SalesforceId;
-use crate::domain::stream::{EntryRef, Log, StreamId};
+use crate::domain::stream::{EntryRef, Log};
 use crate::domain::time::Timestamp;
-
-/// One record of a batch, as its intent names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntentRecord {
-    /// The record.
-    pub record: RecordKey,
-    /// The sequence that is sent.
-    pub seq: u64,
-    /// What is done to it.
-    pub verb: Verb,
-    /// How many owners died with this record in flight.
-    pub crashes: u8,
-}
-
-/// How a record is written to Salesforce (design 6, 'write verb').
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verb {
-    /// First create, by external id in the body.
-    Create,
-    /// Update by Salesforce id.
-    Update,
-    /// Delete by Salesforce id.
-    Delete,
-}
-
-/// What must survive a crash before a batch is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    /// The batch.
-    pub batch: BatchId,
-    /// When it was begun (policy time).
-    pub begun: Timestamp,
-    /// Its records.
-    pub records: Vec<IntentRecord>,
-}
-
-/// A folded change: what several log entries of one record come to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Folded {
-    /// Version of the object plan that `fields` is laid out by: a fold can outlive the mapping it was made under.
-    pub plan: u32,
-    /// Highest sequence of the entries in it.
-    pub seq: u64,
-    /// Whether the record is deleted first; with `fields` or `upsert` it is then created anew (recreate).
-    pub delete: bool,
-    /// Whether an upsert came (after the delete, if there was one).
-    pub upsert: bool,
-    /// Newest value of each field, with the version and the packed id of its entry.
-    pub fields: Vec<FoldedField>,
-    /// Version of the newest delete in it.
-    pub delete_version: u64,
-    /// Packed id of the newest interactive entry in it.
-    pub packed: u64,
-    /// When the oldest edit in it was made.
-    pub oldest: Timestamp,
-    /// When the newest edit in it was made.
-    pub newest: Timestamp,
-    /// How many log entries it stands for.
-    pub entries: u64,
-    /// Highest `seen_revision` of its edits.
-    pub seen_revision: Option<u64>,
-    /// Idempotency keys of its entries, at most `Folded::KEYS_MAX`.
-    pub idempotency_texts: Vec<Arc<str>>,
-    /// Ids of its entries, oldest first, at most `Folded::RECEIPTS_MAX`, for receipts.
-    pub receipts: Vec<StreamId>,
-    /// Trace contexts, newest last, at most `Folded::TRACES_MAX`.
-    pub traces: Vec<Arc<str>>,
-}
-
-impl Folded {
-    /// Receipts name at most this many entries (design 3.1).
-    pub const RECEIPTS_MAX: usize = 100;
-    /// Receipts name at most this many idempotency keys.
-    pub const KEYS_MAX: usize = 100;
-    /// Trace contexts kept of one record.
-    pub const TRACES_MAX: usize = 8;
-}
-
-/// One field of a folded change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoldedField {
-    /// Which field.
-    pub idx: FieldIdx,
-    /// Its newest value, byte for byte.
-    pub value: RawJson,
-    /// The version it came with; 0 for none.
-    pub version: u64,
-    /// Packed id of its entry.
-    pub packed: u64,
-    /// Whether the engine's own write-back supplied it.
-    pub engine: bool,
-}
 
 /// Why a change could not be applied and where its content went: `tandem:{t}:dead`, sealed.
 #[derive(Debug, Clone)]
@@ -131,14 +41,19 @@ impl DeadLetter {
     /// The fold in it, standing for no log entries: those were counted when it was buried.
     pub fn fold(&self) -> Option<Folded> {
         match &self.content {
-            DeadContent::Folded(fold) => Some(Folded { entries: 0, ..fold.clone() }),
+            DeadContent::Folded(fold) => Some(Folded {
+                entries: 0,
+                ..fold.clone()
+            }),
             DeadContent::Raw(_) => None,
         }
     }
 
     /// Takes fields out of the fold; true when none is left of what it wanted.
     pub fn forget(&mut self, fields: &[FieldIdx]) -> bool {
-        let DeadContent::Folded(fold) = &mut self.content else { return false };
+        let DeadContent::Folded(fold) = &mut self.content else {
+            return false;
+        };
         fold.fields.retain(|f| !fields.contains(&f.idx));
         fold.fields.is_empty() && !fold.delete
     }

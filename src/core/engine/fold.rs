@@ -51,7 +51,11 @@ pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change)
         .map_or(0, |p| p.seq)
         .max(before.row.last_seq)
         .max(before.in_flight.map_or(0, |f| f.seq));
-    let fold = pending.get_or_insert_with(|| Folded { oldest: change.at, newest: change.at, ..Folded::default() });
+    let fold = pending.get_or_insert_with(|| Folded {
+        oldest: change.at,
+        newest: change.at,
+        ..Folded::default()
+    });
     fold.seq = next_seq(last, change);
     fold.oldest = fold.oldest.min(change.at);
     fold.newest = fold.newest.max(change.at);
@@ -68,9 +72,20 @@ pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change)
     } else {
         fold.upsert = true;
         for idx in kept {
-            let Some((_, value)) = change.fields.iter().find(|(i, _)| *i == idx) else { continue };
+            let Some((_, value)) = change.fields.iter().find(|(i, _)| *i == idx) else {
+                continue;
+            };
             let engine = change.origin == Origin::Engine;
-            put(&mut fold.fields, FoldedField { idx, value: value.clone(), version, packed, engine });
+            put(
+                &mut fold.fields,
+                FoldedField {
+                    idx,
+                    value: value.clone(),
+                    version,
+                    packed,
+                    engine,
+                },
+            );
         }
     }
     remember(fold, change);
@@ -113,7 +128,8 @@ fn surviving(pending: Option<&Folded>, before: Before<'_>, change: &Change) -> O
             _ => Some(Vec::new()),
         };
     }
-    let all_dead = before.row.tombstone.is_some() && change.version.is_some_and(|v| v < stamps::highest(before.row).version);
+    let all_dead =
+        before.row.tombstone.is_some() && change.version.is_some_and(|v| v < stamps::highest(before.row).version);
     if all_dead {
         return None;
     }
@@ -144,10 +160,16 @@ fn field_decided(pending: Option<&Folded>, before: Before<'_>, idx: FieldIdx) ->
     let mut known = stamps::decided(before.row, idx);
     for fold in [before.in_flight, pending].into_iter().flatten() {
         if fold.delete {
-            known = known.max(Decided { version: fold.delete_version, packed: fold.packed });
+            known = known.max(Decided {
+                version: fold.delete_version,
+                packed: fold.packed,
+            });
         }
         if let Some(field) = fold.fields.iter().find(|f| f.idx == idx) {
-            known = known.max(Decided { version: field.version, packed: field.packed });
+            known = known.max(Decided {
+                version: field.version,
+                packed: field.packed,
+            });
         }
     }
     known

@@ -4,34 +4,8 @@ use std::sync::Arc;
 
 use crate::domain::ids::ReplayId;
 use crate::domain::salesforce_id::SalesforceId;
+pub use crate::domain::salesforce_value::SalesforceValue;
 use crate::domain::time::Timestamp;
-
-/// A value as Salesforce gives it: by event, by REST or by Bulk. Can be personal: `Debug` shows the kind only.
-#[derive(Clone, PartialEq)]
-pub enum SalesforceValue {
-    /// Cleared or empty.
-    Null,
-    /// Checkbox.
-    Bool(bool),
-    /// Integers, and dates and times as events carry them (milliseconds since 1970).
-    Int(i64),
-    /// Numbers, currencies, percents.
-    Double(f64),
-    /// Everything else, and numbers in JSON as written.
-    Text(Arc<str>),
-}
-
-impl std::fmt::Debug for SalesforceValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Null => "Null",
-            Self::Bool(_) => "Bool(…)",
-            Self::Int(_) => "Int(…)",
-            Self::Double(_) => "Double(…)",
-            Self::Text(_) => "Text(…)",
-        })
-    }
-}
 
 /// What happened to the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

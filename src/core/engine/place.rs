@@ -12,7 +12,11 @@ pub const DIRTY_SETS: u16 = 64;
 fn crc16_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u16 {
     parts.into_iter().flatten().fold(0, |crc: u16, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+            if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x1021
+            }
         })
     })
 }
@@ -24,7 +28,10 @@ pub fn crc16(bytes: &[u8]) -> u16 {
 
 /// The hash slot of a Redis key: of what stands between its first `{` and the next `}`, or of the whole key.
 pub fn slot(key: &str) -> u16 {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    let tag = key
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .map(|(tag, _)| tag);
     crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % 16_384
 }
 

@@ -22,7 +22,10 @@ impl Decided {
     /// The higher of both, part by part.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
-        Self { version: self.version.max(other.version), packed: self.packed.max(other.packed) }
+        Self {
+            version: self.version.max(other.version),
+            packed: self.packed.max(other.packed),
+        }
     }
 }
 
@@ -30,7 +33,10 @@ impl Decided {
 pub fn decided(row: &Row, field: FieldIdx) -> Decided {
     let mut rest = Decided::default();
     for stamp in &row.stamps {
-        let here = Decided { version: stamp.version, packed: stamp.packed };
+        let here = Decided {
+            version: stamp.version,
+            packed: stamp.packed,
+        };
         if stamp.fields.is_empty() {
             rest = here;
         } else if stamp.fields.contains(&field) {
@@ -42,7 +48,12 @@ pub fn decided(row: &Row, field: FieldIdx) -> Decided {
 
 /// The highest of all fields.
 pub fn highest(row: &Row) -> Decided {
-    row.stamps.iter().fold(Decided::default(), |high, s| high.max(Decided { version: s.version, packed: s.packed }))
+    row.stamps.iter().fold(Decided::default(), |high, s| {
+        high.max(Decided {
+            version: s.version,
+            packed: s.packed,
+        })
+    })
 }
 
 /// Notes that `fields` were decided by `by`; `all` is how many fields the object has.
@@ -63,12 +74,21 @@ pub fn stamp(row: &mut Row, fields: &[FieldIdx], by: Decided, all: usize, now: T
         }
     }
     // What is left without fields and without numbers stood for single fields that are stamped anew below.
-    row.stamps.retain(|s| !(s.fields.is_empty() && s.version == 0 && s.packed == 0));
+    row.stamps
+        .retain(|s| !(s.fields.is_empty() && s.version == 0 && s.packed == 0));
     rises.sort_by_key(|(d, f)| (d.version, d.packed, *f));
     for (d, field) in rises {
-        match row.stamps.iter_mut().find(|s| !s.fields.is_empty() && s.version == d.version && s.packed == d.packed) {
+        match row
+            .stamps
+            .iter_mut()
+            .find(|s| !s.fields.is_empty() && s.version == d.version && s.packed == d.packed)
+        {
             Some(same) => same.fields.push(field),
-            None => row.stamps.push(Stamp { version: d.version, packed: d.packed, fields: vec![field] }),
+            None => row.stamps.push(Stamp {
+                version: d.version,
+                packed: d.packed,
+                fields: vec![field],
+            }),
         }
     }
     // One stamp over every field needs no list.
@@ -77,7 +97,10 @@ pub fn stamp(row: &mut Row, fields: &[FieldIdx], by: Decided, all: usize, now: T
             only.fields.clear();
         }
     } else if let Some(at) = row.stamps.iter().position(|s| s.fields.len() >= all) {
-        let whole = Stamp { fields: Vec::new(), ..row.stamps[at].clone() };
+        let whole = Stamp {
+            fields: Vec::new(),
+            ..row.stamps[at].clone()
+        };
         row.stamps = vec![whole];
     }
 }
@@ -88,7 +111,11 @@ pub fn stamp_all(row: &mut Row, by: Decided, now: Timestamp) {
     row.stamped_s = u32::try_from(now.0 / 1000).unwrap_or(u32::MAX);
     row.stamps.clear();
     if high != Decided::default() {
-        row.stamps.push(Stamp { version: high.version, packed: high.packed, fields: Vec::new() });
+        row.stamps.push(Stamp {
+            version: high.version,
+            packed: high.packed,
+            fields: Vec::new(),
+        });
     }
 }
 
@@ -97,7 +124,11 @@ fn fold_old(row: &mut Row, now: Timestamp) {
     let age_s = (now.0 / 1000).saturating_sub(u64::from(row.stamped_s));
     if row.stamps.len() > 1 && age_s > KEPT.as_secs() {
         let high = highest(row);
-        row.stamps = vec![Stamp { version: high.version, packed: high.packed, fields: Vec::new() }];
+        row.stamps = vec![Stamp {
+            version: high.version,
+            packed: high.packed,
+            fields: Vec::new(),
+        }];
     }
 }
 
@@ -108,7 +139,10 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
     fn by(version: u64) -> Decided {
-        Decided { version, packed: version }
+        Decided {
+            version,
+            packed: version,
+        }
     }
 
     #[test]

@@ -75,4 +75,3 @@ pub struct Committed {
     /// Links that were not made because another key holds the Salesforce record, with that holder. All else was done.
     pub refused_links: Vec<(SalesforceId, RecordKey)>,
 }
-

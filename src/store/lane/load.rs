@@ -9,7 +9,7 @@ use tandem_core::domain::ids::{RecordKey, TenantName};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::domain::stream::{EntryRef, Log, RawEntry, StreamId};
 use tandem_core::domain::{fold_codec, row_codec};
-use tandem_core::engine::commit::{LogChunk};
+use tandem_core::engine::commit::LogChunk;
 use tandem_core::engine::place;
 use tandem_core::engine::state::{CompactedPage, Loaded, LoadedRecord};
 

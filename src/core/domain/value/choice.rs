@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::json::{Json, quoted, strings};
 use super::text::text_of;
 use super::{Inbound, Normal, Outbound, ValueError};
-use crate::engine::inbound::SalesforceValue;
+use crate::domain::salesforce_value::SalesforceValue;
 
 type Map = BTreeMap<String, String>;
 

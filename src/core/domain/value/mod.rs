@@ -30,7 +30,7 @@ pub use rest::from_rest;
 use super::payload::RawJson;
 use super::plan::{FieldPlan, Kind};
 use super::salesforce_id::SalesforceId;
-use crate::engine::inbound::SalesforceValue;
+use crate::domain::salesforce_value::SalesforceValue;
 use json::Json;
 
 /// A product's value on its way to Salesforce.

@@ -7,7 +7,7 @@ use jiff::tz::Offset;
 use super::json::Json;
 use super::text::{not, text_of};
 use super::{Inbound, Normal, Outbound, ValueError};
-use crate::engine::inbound::SalesforceValue;
+use crate::domain::salesforce_value::SalesforceValue;
 
 /// The years that Salesforce keeps (contract.md 7.2).
 const YEARS: std::ops::RangeInclusive<i16> = 1700..=4000;

@@ -29,7 +29,9 @@ impl Normal {
     /// The parent's key, if it is that of a reference.
     pub fn as_key(&self) -> Option<&str> {
         let (tag, key) = self.0.split_first()?;
-        (*tag == Tag::Key as u8).then(|| std::str::from_utf8(key).ok()).flatten()
+        (*tag == Tag::Key as u8)
+            .then(|| std::str::from_utf8(key).ok())
+            .flatten()
     }
 
     /// No value.

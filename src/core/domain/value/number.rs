@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::json::Json;
 use super::text::not;
 use super::{Inbound, Normal, Outbound, ValueError};
-use crate::engine::inbound::SalesforceValue;
+use crate::domain::salesforce_value::SalesforceValue;
 
 /// Characters that a number takes at most.
 const NUMBER_CHARS_MAX: usize = 400;

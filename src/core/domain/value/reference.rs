@@ -7,7 +7,7 @@ use super::text::text_of;
 use super::{Inbound, Normal, Outbound, Told, ValueError};
 use crate::domain::ids::RecordKey;
 use crate::domain::salesforce_id::SalesforceId;
-use crate::engine::inbound::SalesforceValue;
+use crate::domain::salesforce_value::SalesforceValue;
 
 pub(super) fn to_salesforce(json: &Json<'_>) -> Result<Outbound, ValueError> {
     match json {

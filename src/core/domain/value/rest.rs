@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::ValueError;
 use super::json::Json;
-use crate::engine::inbound::SalesforceValue;
+use crate::domain::salesforce_value::SalesforceValue;
 
 /// A field's value in a REST answer. Numbers stay text, as written. Objects and arrays (compound fields, blobs) are no
 /// values: only their components are mapped.

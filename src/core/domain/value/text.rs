@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::json::{Json, quoted};
 use super::{Inbound, Normal, Outbound, ValueError};
-use crate::engine::inbound::SalesforceValue;
+use crate::domain::salesforce_value::SalesforceValue;
 
 /// Text is trimmed and empty text is null, as Salesforce does on save (contract.md 7.3).
 pub(super) fn to_salesforce(raw: &Bytes, json: &Json<'_>) -> Result<Outbound, ValueError> {

@@ -34,15 +34,25 @@ impl Machine {
         }
         self.looked_for_stragglers = now;
         let wanted = |table: &Table, key: &RecordKey| {
-            let pending = table.records.get(key).filter(|r| r.flight.is_none())?.pending.as_ref()?;
-            let old = pending.entries.first().is_some_and(|e| now.since(Timestamp(e.id.ms)) > STRAGGLER_AGE);
+            let pending = table
+                .records
+                .get(key)
+                .filter(|r| r.flight.is_none())?
+                .pending
+                .as_ref()?;
+            let old = pending
+                .entries
+                .first()
+                .is_some_and(|e| now.since(Timestamp(e.id.ms)) > STRAGGLER_AGE);
             let worth = !pending.entries.is_empty() && (old || full || (many && pending.entries.len() > 1));
             (worth && pending.entries.len() <= ENTRIES_MAX).then_some(pending.entries.len())
         };
         let mut chosen = Vec::new();
         let mut entries = 0;
         for key in self.table.records.keys() {
-            let Some(count) = wanted(&self.table, key) else { continue };
+            let Some(count) = wanted(&self.table, key) else {
+                continue;
+            };
             if chosen.len() >= RECORDS_MAX || (entries > 0 && entries + count > ENTRIES_MAX) {
                 break;
             }
@@ -66,11 +76,16 @@ impl Machine {
                 }
             }
         }
-        out.push(Effect::Note(Note::Compacted { records: chosen.len(), entries }));
+        out.push(Effect::Note(Note::Compacted {
+            records: chosen.len(),
+            entries,
+        }));
     }
 
     fn compact_record(&mut self, key: &RecordKey, commit: &mut Commit) {
-        let Some(pending) = self.table.records.get_mut(key).and_then(|r| r.pending.as_mut()) else { return };
+        let Some(pending) = self.table.records.get_mut(key).and_then(|r| r.pending.as_mut()) else {
+            return;
+        };
         let entries = std::mem::take(&mut pending.entries);
         let count = entries.len() as u64;
         pending.compacted = pending.compacted.saturating_add(count);

@@ -98,15 +98,32 @@ impl Machine {
 
     /// Cuts a batch from one queue; false when none of its records could go.
     fn cut(&mut self, queue: &QueueName, out: &mut Vec<Effect>) -> bool {
-        let Some(plan) = self.plan.object(&queue.object).cloned() else { return false };
+        let Some(plan) = self.plan.object(&queue.object).cloned() else {
+            return false;
+        };
         let epoch = self.fence.as_ref().map(|f| f.epoch).unwrap_or_default();
-        let batch = BatchId { epoch, number: self.batches.next_number() };
+        let batch = BatchId {
+            epoch,
+            number: self.batches.next_number(),
+        };
         let mut cut = Cut::default();
         let mut looks = 0;
         while cut.rows.len() < self.settings.batch_rows && looks < LOOKS_MAX {
             looks += 1;
-            let Some(key) = self.table.ready.get_mut(queue).and_then(std::collections::VecDeque::pop_front) else { break };
-            if self.table.records.get(&key).is_none_or(|r| r.queued.as_ref() != Some(queue)) {
+            let Some(key) = self
+                .table
+                .ready
+                .get_mut(queue)
+                .and_then(std::collections::VecDeque::pop_front)
+            else {
+                break;
+            };
+            if self
+                .table
+                .records
+                .get(&key)
+                .is_none_or(|r| r.queued.as_ref() != Some(queue))
+            {
                 continue;
             }
             self.table.unqueue(&key);
@@ -119,7 +136,12 @@ impl Machine {
                 break;
             }
         }
-        if self.table.ready.get(queue).is_some_and(std::collections::VecDeque::is_empty) {
+        if self
+            .table
+            .ready
+            .get(queue)
+            .is_some_and(std::collections::VecDeque::is_empty)
+        {
             self.table.ready.remove(queue);
         }
         let parents: Vec<RecordKey> = std::mem::take(&mut cut.parents).into_iter().collect();
@@ -136,11 +158,19 @@ impl Machine {
 
     /// Looks at one record: into the batch, settled without a call, or held.
     fn look(&mut self, key: &RecordKey, queue: &QueueName, plan: &Arc<ObjectPlan>, cut: &mut Cut) -> Looked {
-        let Some(record) = self.table.records.get(key) else { return Looked::Passed };
+        let Some(record) = self.table.records.get(key) else {
+            return Looked::Passed;
+        };
         let (Some(pending), None, true) = (&record.pending, &record.flight, record.unread.is_empty()) else {
             return Looked::Passed;
         };
-        let verb = match next(record, &pending.fold, self.settings.strict, self.settings.request_limit, self.now) {
+        let verb = match next(
+            record,
+            &pending.fold,
+            self.settings.strict,
+            self.settings.request_limit,
+            self.now,
+        ) {
             Next::Nothing => {
                 self.settle_without_call(key);
                 return Looked::Passed;
@@ -155,7 +185,13 @@ impl Machine {
             self.place(key);
             return Looked::Passed;
         }
-        let context = rows::Context { plan, tenant: &self.plan, digest: &self.digest, key, now: self.now };
+        let context = rows::Context {
+            plan,
+            tenant: &self.plan,
+            digest: &self.digest,
+            key,
+            now: self.now,
+        };
         let built = rows::build(&context, record, &pending.fold, verb, |parent| self.parent(parent));
         match built {
             Ok(Built::Row { row, write }) => {
@@ -165,15 +201,27 @@ impl Machine {
                 }
                 cut.bytes += bytes;
                 let crashes = 0;
-                cut.intents.push(IntentRecord { record: key.clone(), seq: write.seq, verb, crashes });
+                cut.intents.push(IntentRecord {
+                    record: key.clone(),
+                    seq: write.seq,
+                    verb,
+                    crashes,
+                });
                 cut.rows.push(row);
                 cut.records.push(key.clone());
-                let Some(pending) = self.table.take_pending(key) else { return Looked::Passed };
+                let Some(pending) = self.table.take_pending(key) else {
+                    return Looked::Passed;
+                };
                 let oldest = pending.fold.oldest;
                 cut.oldest = Some(cut.oldest.map_or(oldest, |o| o.min(oldest)));
                 if let Some(record) = self.table.records.get_mut(key) {
                     record.orphan_since = None;
-                    record.flight = Some(Flight { verb, pending, write, deleted: false });
+                    record.flight = Some(Flight {
+                        verb,
+                        pending,
+                        write,
+                        deleted: false,
+                    });
                 }
                 Looked::Taken
             }
@@ -199,13 +247,19 @@ impl Machine {
 
     /// What is known of a parent.
     fn parent(&self, key: &RecordKey) -> rows::Parent {
-        let Some(record) = self.table.records.get(key) else { return rows::Parent::NotLoaded };
-        let Record { row, pending, flight, .. } = record;
+        let Some(record) = self.table.records.get(key) else {
+            return rows::Parent::NotLoaded;
+        };
+        let Record {
+            row, pending, flight, ..
+        } = record;
         match row.salesforce_id {
             Some(id) if row.tombstone.is_none() => rows::Parent::Id(id),
             _ if flight.is_some() || pending.as_ref().is_some_and(|p| p.fold.upsert) => rows::Parent::Coming,
             _ if row.dead_letter => rows::Parent::Coming,
-            _ => rows::Parent::Unknown { patience: ORPHAN_PATIENCE },
+            _ => rows::Parent::Unknown {
+                patience: ORPHAN_PATIENCE,
+            },
         }
     }
 
@@ -241,7 +295,15 @@ impl Machine {
         let intent = intent(batch, self.now, cut.intents);
         out.push(Effect::Begin { fence, intent, done });
         let oldest = cut.oldest.unwrap_or(self.now);
-        self.batches.batches.insert(batch, Batch { object: plan, records: cut.records, call: Some(call), oldest });
+        self.batches.batches.insert(
+            batch,
+            Batch {
+                object: plan,
+                records: cut.records,
+                call: Some(call),
+                oldest,
+            },
+        );
     }
 
     /// The intent is stored: the batch may go.
@@ -251,6 +313,8 @@ impl Machine {
             return;
         };
         self.calls += 1;
+        #[cfg(feature = "sabotage")]
+        let call = self.sabotaged(batch, call, out);
         out.push(Effect::Send { batch, call });
     }
 }

@@ -78,8 +78,6 @@ struct Missing {
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     work: Option<Work>,
-    #[cfg(feature = "sabotage")]
-    pub dropped: u64,
 }
 
 impl Inbound {
@@ -99,13 +97,7 @@ impl Machine {
     pub(super) fn events(&mut self, mut batch: EventBatch, _: &mut Vec<Effect>) {
         self.last_event = Some(self.now);
         #[cfg(feature = "sabotage")]
-        if self.settings.sabotage == Some(super::settings::Sabotage::DropEvent) {
-            let dropped = &mut self.inbound.dropped;
-            batch.events.retain(|_| {
-                *dropped += 1;
-                *dropped % 500 != 0
-            });
-        }
+        self.drop_events(&mut batch.events);
         batch.events.retain(|e| self.plan.by_sobject(&e.sobject).is_some());
         self.inbound.work = Some(Work {
             batch,
@@ -125,7 +117,9 @@ impl Machine {
         }
         // Each stage leads to a later one, or waits; a batch passes them at most twice (records may be evicted).
         for _ in 0..16 {
-            let Some(mut work) = self.inbound.work.take() else { return };
+            let Some(mut work) = self.inbound.work.take() else {
+                return;
+            };
             let before = std::mem::replace(&mut work.stage, Stage::Decide);
             let (stage, go_on) = match before {
                 Stage::Resolve => self.resolve_events(&mut work, out),
@@ -147,7 +141,9 @@ impl Machine {
     fn resolve_events(&mut self, work: &mut Work, out: &mut Vec<Effect>) -> (Stage, bool) {
         let mut ids = BTreeSet::new();
         for event in &work.batch.events {
-            let Some(plan) = self.plan.by_sobject(&event.sobject) else { continue };
+            let Some(plan) = self.plan.by_sobject(&event.sobject) else {
+                continue;
+            };
             ids.extend(event.ids.iter().copied());
             ids.extend(referred(plan, event.fields.iter().map(|(n, v)| (n.as_ref(), v))));
         }
@@ -160,7 +156,10 @@ impl Machine {
         }
         let ticket = self.ticket();
         work.asked = ids.iter().copied().collect();
-        out.push(Effect::Resolve { ticket, ids: work.asked.clone() });
+        out.push(Effect::Resolve {
+            ticket,
+            ids: work.asked.clone(),
+        });
         (Stage::Resolving(ticket), false)
     }
 
@@ -192,7 +191,11 @@ impl Machine {
 
     /// The key of a parent, for references.
     pub(super) fn key_of(&self, work: &Work, id: SalesforceId) -> Option<RecordKey> {
-        self.table.by_id.get(&id).cloned().or_else(|| work.keys.get(&id).cloned().flatten())
+        self.table
+            .by_id
+            .get(&id)
+            .cloned()
+            .or_else(|| work.keys.get(&id).cloned().flatten())
     }
 
     fn events_unloaded(&self, work: &Work) -> Vec<RecordKey> {
@@ -200,7 +203,10 @@ impl Machine {
         for event in &work.batch.events {
             unknown.extend(event.ids.iter().filter_map(|id| self.record_of(work, event, *id)));
         }
-        unknown.into_iter().filter(|key| !self.table.records.contains_key(key)).collect()
+        unknown
+            .into_iter()
+            .filter(|key| !self.table.records.contains_key(key))
+            .collect()
     }
 
     fn load_events(&mut self, work: &Work, out: &mut Vec<Effect>) -> (Stage, bool) {
@@ -224,7 +230,9 @@ impl Machine {
     fn read_events(&mut self, work: &Work, out: &mut Vec<Effect>) -> (Stage, bool) {
         let mut missing: BTreeMap<Arc<str>, Missing> = BTreeMap::new();
         for event in &work.batch.events {
-            let Some(plan) = self.plan.by_sobject(&event.sobject) else { continue };
+            let Some(plan) = self.plan.by_sobject(&event.sobject) else {
+                continue;
+            };
             let fields = missing_fields(plan, event);
             if fields.is_empty() {
                 continue;
@@ -249,7 +257,12 @@ impl Machine {
                 tickets.insert(ticket, chunk.to_vec());
                 self.calls += 1;
                 let fields = fields.iter().cloned().collect();
-                out.push(Effect::Read { ticket, sobject: Arc::clone(&sobject), ids: chunk.to_vec(), fields });
+                out.push(Effect::Read {
+                    ticket,
+                    sobject: Arc::clone(&sobject),
+                    ids: chunk.to_vec(),
+                    fields,
+                });
             }
         }
         (Stage::Reading(tickets), false)
@@ -258,7 +271,9 @@ impl Machine {
     pub(super) fn inbound_read(&mut self, ticket: u64, rows: Result<Vec<ReadRow>, CallFault>) {
         let now = self.now;
         let Some(work) = &mut self.inbound.work else { return };
-        let Stage::Reading(tickets) = &mut work.stage else { return };
+        let Stage::Reading(tickets) = &mut work.stage else {
+            return;
+        };
         let Some(ids) = tickets.remove(&ticket) else { return };
         let done = tickets.is_empty();
         match rows {
@@ -288,7 +303,10 @@ impl Machine {
     fn decide_events(&mut self, work: &mut Work, out: &mut Vec<Effect>) -> (Stage, bool) {
         let mut commit = Commit::default();
         let mut touched = BTreeSet::new();
-        let mut tally = Tally { events: work.batch.events.len(), ..Tally::default() };
+        let mut tally = Tally {
+            events: work.batch.events.len(),
+            ..Tally::default()
+        };
         let events = std::mem::take(&mut work.batch.events);
         for event in &events {
             if event.kind == ChangeKind::Overflow {
@@ -322,14 +340,30 @@ impl Machine {
     }
 
     pub(super) fn inbound_committed(&mut self, ticket: u64, out: &mut Vec<Effect>) {
-        let done = self.inbound.work.as_ref().is_some_and(|w| w.stage == Stage::Committing(ticket));
+        let done = self
+            .inbound
+            .work
+            .as_ref()
+            .is_some_and(|w| w.stage == Stage::Committing(ticket));
         if !done {
             return;
         }
         if let Some(work) = self.inbound.work.take() {
-            let Tally { events, echoes, told, conflicts, unlinked } = work.tally;
+            let Tally {
+                events,
+                echoes,
+                told,
+                conflicts,
+                unlinked,
+            } = work.tally;
             if events > 0 {
-                out.push(Effect::Note(Note::Events { events, echoes, told, conflicts, unlinked }));
+                out.push(Effect::Note(Note::Events {
+                    events,
+                    echoes,
+                    told,
+                    conflicts,
+                    unlinked,
+                }));
             }
         }
         out.push(Effect::NextEvents);
@@ -341,7 +375,9 @@ fn referred<'a>(
     plan: &'a ObjectPlan,
     fields: impl Iterator<Item = (&'a str, &'a SalesforceValue)> + 'a,
 ) -> impl Iterator<Item = SalesforceId> + 'a {
-    fields.filter(|(name, _)| plan.by_salesforce(name).any(|f| f.kind == Kind::Reference)).filter_map(|(_, v)| id_of(v))
+    fields
+        .filter(|(name, _)| plan.by_salesforce(name).any(|f| f.kind == Kind::Reference))
+        .filter_map(|(_, v)| id_of(v))
 }
 
 /// The Salesforce id that a value is, if it is one.
@@ -363,13 +399,23 @@ fn missing_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
     let held = |name: &str| event.field(name).is_some();
     let mut missing: BTreeSet<Arc<str>> = BTreeSet::new();
     for group in &plan.groups {
-        let names: Vec<&Arc<str>> = group.iter().filter_map(|idx| plan.at(*idx)).map(|f| &f.salesforce).collect();
+        let names: Vec<&Arc<str>> = group
+            .iter()
+            .filter_map(|idx| plan.at(*idx))
+            .map(|f| &f.salesforce)
+            .collect();
         let some = names.iter().any(|n| held(n) || event.unread.contains(n));
         if some && !names.iter().all(|n| held(n)) {
             missing.extend(names.into_iter().cloned());
         }
     }
-    missing.extend(event.unread.iter().filter(|n| plan.by_salesforce(n).next().is_some()).cloned());
+    missing.extend(
+        event
+            .unread
+            .iter()
+            .filter(|n| plan.by_salesforce(n).next().is_some())
+            .cloned(),
+    );
     missing.into_iter().collect()
 }
 

@@ -9,18 +9,13 @@ use super::table::{Pending, Record};
 use super::{Effect, Machine, Note};
 use crate::domain::change::{Change, IdempotencyKey, Op, Origin, Rejection};
 use crate::domain::change_parse::Parser;
-use crate::domain::ids::{FieldIdx, RecordKey};
-use crate::domain::plan::ObjectPlan;
-use crate::domain::row::{FieldHash, Side, Told};
+use crate::domain::ids::FieldIdx;
+use crate::domain::row::Side;
 use crate::domain::stream::{Log, RawEntry};
 use crate::domain::time::Timestamp;
-use crate::domain::value;
 use crate::engine::fold::{self, Accepted, Before};
-use crate::engine::stamps::{self, Decided};
 use crate::engine::state::Loaded;
 
-/// An edit without `seen_revision` counts as having seen events that are this much older than its entry.
-const ASSUME_SEEN_AFTER: Duration = Duration::from_secs(5);
 /// How long a settled idempotency key stays in memory: longer than any load takes that was issued before.
 const KEYS_LINGER: Duration = Duration::from_secs(60);
 
@@ -29,15 +24,6 @@ const KEYS_LINGER: Duration = Duration::from_secs(60);
 pub(super) struct Parsed {
     raw: RawEntry,
     change: Result<Change, Rejection>,
-}
-
-/// Fields of a change that its event had said already.
-#[derive(Debug, Default)]
-struct Mirrored {
-    /// Salesforce holds the value: nothing is left to do.
-    here: Vec<FieldIdx>,
-    /// The product was told a newer value since: it will say that one back too.
-    history: Vec<FieldIdx>,
 }
 
 /// Counts of one chunk.
@@ -52,10 +38,19 @@ struct Taken {
 impl Machine {
     /// Takes a chunk of a log in; it waits for its records' state if some are not in memory.
     pub(super) fn take_chunk(&mut self, log: Log, entries: Vec<RawEntry>, out: &mut Vec<Effect>) {
-        let parser = Parser { plan: &self.plan, digest: &self.digest, tenant: &self.settings.tenant };
+        let parser = Parser {
+            plan: &self.plan,
+            digest: &self.digest,
+            tenant: &self.settings.tenant,
+        };
         let redis_now = Timestamp(self.now.0.saturating_add_signed(self.reading.redis_ahead_ms));
-        let parsed: Vec<Parsed> =
-            entries.into_iter().map(|raw| Parsed { change: parser.parse(&raw, redis_now), raw }).collect();
+        let parsed: Vec<Parsed> = entries
+            .into_iter()
+            .map(|raw| Parsed {
+                change: parser.parse(&raw, redis_now),
+                raw,
+            })
+            .collect();
         let mut unknown = BTreeSet::new();
         let mut keys: Vec<IdempotencyKey> = Vec::new();
         for change in parsed.iter().filter_map(|p| p.change.as_ref().ok()) {
@@ -87,7 +82,9 @@ impl Machine {
     }
 
     pub(super) fn loaded(&mut self, ticket: u64, loaded: Loaded, out: &mut Vec<Effect>) {
-        let Some(what) = self.reading.loads.remove(&ticket) else { return };
+        let Some(what) = self.reading.loads.remove(&ticket) else {
+            return;
+        };
         for (key, state) in what.records().iter().zip(loaded.records) {
             // What is in memory already is newer than what was read.
             if self.table.records.contains_key(key) {
@@ -96,7 +93,15 @@ impl Machine {
             let doubt = self.reading.doubts.remove(key);
             let row = state.row.unwrap_or_default();
             let dead = state.dead;
-            self.table.records.insert(key.clone(), Record { row, dead, doubt, ..Record::default() });
+            self.table.records.insert(
+                key.clone(),
+                Record {
+                    row,
+                    dead,
+                    doubt,
+                    ..Record::default()
+                },
+            );
             self.table.index(key);
             if let Some(fold) = state.compacted {
                 let tombstone = self.table.records.get(key).and_then(|r| r.row.tombstone);
@@ -104,7 +109,13 @@ impl Machine {
                     t.by == Side::Salesforce && fold.seen_revision.is_none_or(|revision| revision < t.revision)
                 });
                 let compacted = fold.entries;
-                let pending = Pending { fold, compacted, from_compacted: true, lane: Some(Log::Changes), ..Pending::default() };
+                let pending = Pending {
+                    fold,
+                    compacted,
+                    from_compacted: true,
+                    lane: Some(Log::Changes),
+                    ..Pending::default()
+                };
                 self.table.put_pending(key, pending);
                 if late {
                     self.lose_pending(key);
@@ -136,7 +147,10 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) {
         self.forget_old_keys();
-        let mut taken = Taken { entries: parsed.len(), ..Taken::default() };
+        let mut taken = Taken {
+            entries: parsed.len(),
+            ..Taken::default()
+        };
         for Parsed { raw, change } in parsed {
             match change {
                 Err(rejection) => {
@@ -149,8 +163,18 @@ impl Machine {
                 self.flush_drops(out);
             }
         }
-        let Taken { entries, refused, duplicate, stale } = taken;
-        out.push(Effect::Note(Note::Folded { entries, refused, duplicate, stale }));
+        let Taken {
+            entries,
+            refused,
+            duplicate,
+            stale,
+        } = taken;
+        out.push(Effect::Note(Note::Folded {
+            entries,
+            refused,
+            duplicate,
+            stale,
+        }));
     }
 
     fn take_change(
@@ -167,7 +191,10 @@ impl Machine {
             return;
         }
         if let Some(key) = change.idempotency {
-            let stored = asked.iter().position(|k| k.key == key.key).and_then(|at| seen.get(at).copied().flatten());
+            let stored = asked
+                .iter()
+                .position(|k| k.key == key.key)
+                .and_then(|at| seen.get(at).copied().flatten());
             match self.reading.keys.get(&key.key).copied().or(stored) {
                 Some(content) if content == key.content => {
                     taken.duplicate += 1;
@@ -208,7 +235,9 @@ impl Machine {
         let key = &change.record;
         let plan_version = self.plan.object(&key.object).map_or(0, |p| p.version);
         let mut pending = self.table.take_pending(key);
-        let Some(record) = self.table.records.get_mut(key) else { return Accepted::Stale };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return Accepted::Stale;
+        };
         if change.origin == Origin::Engine {
             for (idx, _) in &change.fields {
                 if let Some(at) = record.unread.iter().position(|i| i == idx) {
@@ -216,7 +245,10 @@ impl Machine {
                 }
             }
         }
-        let before = Before { row: &record.row, in_flight: record.flight.as_ref().map(|f| &f.pending.fold) };
+        let before = Before {
+            row: &record.row,
+            in_flight: record.flight.as_ref().map(|f| &f.pending.fold),
+        };
         let mut fold = pending.as_mut().map(|p| std::mem::take(&mut p.fold));
         let accepted = fold::accept(&mut fold, before, change);
         if let Some(mut fold) = fold {
@@ -245,8 +277,12 @@ impl Machine {
 
     /// An edit of a record that Salesforce deleted, made without having seen the delete, comes too late (C4).
     fn lost_to_delete(&self, change: &Change) -> bool {
-        let Some(record) = self.table.records.get(&change.record) else { return false };
-        let Some(tombstone) = record.row.tombstone else { return false };
+        let Some(record) = self.table.records.get(&change.record) else {
+            return false;
+        };
+        let Some(tombstone) = record.row.tombstone else {
+            return false;
+        };
         let seen = change.seen_revision.max(change.caused_by.as_ref().map(|e| e.revision));
         let upserts = change.op == Op::Upsert || change.origin == Origin::Product;
         tombstone.by == Side::Salesforce
@@ -260,135 +296,14 @@ impl Machine {
         self.drops.counters.refused += 1;
         if change.op == Op::Upsert && change.origin == Origin::Product && change.caused_by.is_none() {
             let fields: Vec<FieldIdx> = change.fields.iter().map(|(idx, _)| *idx).collect();
-            self.tell_conflict(&change.record.clone(), &fields, Side::Salesforce, change.traceparent.clone());
+            self.tell_conflict(
+                &change.record.clone(),
+                &fields,
+                Side::Salesforce,
+                change.traceparent.clone(),
+            );
         }
         self.table.rest(&change.record);
-    }
-
-    /// Takes out of a product's change what an event said before and what lost to an event that the edit had not seen.
-    /// False when nothing is left and the entry was dropped.
-    fn drop_known(&mut self, change: &mut Change) -> bool {
-        let Some(plan) = self.plan.object(&change.record.object).cloned() else { return true };
-        if change.fields.is_empty() {
-            return true;
-        }
-        let mut hashes: Vec<(FieldIdx, FieldHash)> = Vec::with_capacity(change.fields.len());
-        for (idx, raw) in &change.fields {
-            let hash = plan
-                .at(*idx)
-                .and_then(|f| value::to_salesforce(f, raw).ok().map(|v| self.digest.field(&plan.object, &f.name, v.normal.as_bytes())))
-                .unwrap_or_default();
-            hashes.push((*idx, hash));
-        }
-        let Mirrored { here, history } = self.mirrored(&plan, change, &hashes);
-        let mirrored: Vec<FieldIdx> = here.iter().chain(&history).copied().collect();
-        let lost = self.lost_to_events(&plan, change, &hashes, &mirrored);
-        if mirrored.is_empty() && lost.is_empty() {
-            return true;
-        }
-        change.fields.retain(|(idx, _)| !mirrored.contains(idx) && !lost.contains(idx));
-        let by = Decided { version: change.version.unwrap_or(0), packed: change.entry.id.packed() };
-        let all = plan.fields.len();
-        // Older entries that still wait in the log must not turn stale by it, should the next owner fold them again.
-        if let Some(record) = self.table.records.get_mut(&change.record).filter(|r| r.pending.is_none() && r.flight.is_none())
-        {
-            let gone: Vec<FieldIdx> = here.iter().chain(&lost).copied().collect();
-            stamps::stamp(&mut record.row, &gone, by, all, self.now);
-            self.drops.rows.insert(change.record.clone());
-        }
-        if !lost.is_empty() {
-            self.tell_conflict(&change.record.clone(), &lost, Side::Salesforce, change.traceparent.clone());
-        }
-        if change.fields.is_empty() {
-            self.drops.delete.push(change.entry);
-            self.drops.seen.extend(change.idempotency);
-            if mirrored.is_empty() {
-                self.drops.counters.refused += 1;
-            } else {
-                self.drops.counters.settled += 1;
-            }
-            return false;
-        }
-        true
-    }
-
-    /// Fields that only say back what the event said which caused the change.
-    fn mirrored(&self, plan: &ObjectPlan, change: &Change, hashes: &[(FieldIdx, FieldHash)]) -> Mirrored {
-        let mut mirrored = Mirrored::default();
-        let Some(event) = change.caused_by.as_ref().filter(|e| e.plan == plan.version) else { return mirrored };
-        let Some(record) = self.table.records.get(&change.record) else { return mirrored };
-        if !self.of_this_life(&change.record, event.revision) {
-            return mirrored;
-        }
-        for hash in hashes.iter().filter(|h| event.says.contains(h)) {
-            let newer = |t: &&Told| t.revision > event.revision && t.fields.iter().any(|(idx, _)| *idx == hash.0);
-            if record.row.told.iter().any(|t| newer(&t)) {
-                mirrored.history.push(hash.0);
-            } else if record.base_known() && record.row.base.get(plan.version, hash.0) == hash.1 {
-                mirrored.here.push(hash.0);
-            }
-        }
-        mirrored
-    }
-
-    /// Whether an event of this revision tells of the record as it is, not of one that was deleted and made anew.
-    fn of_this_life(&self, key: &RecordKey, revision: u64) -> bool {
-        self.table.records.get(key).is_some_and(|record| {
-            record.row.tombstone.is_none() && !deleting(record) && revision >= record.row.born
-        })
-    }
-
-    /// Units of the change that an unseen event had told the product of with another value: by policy Salesforce wins
-    /// them, or the product does and is told its own value again, because it may have applied the event meanwhile.
-    fn lost_to_events(
-        &mut self,
-        plan: &ObjectPlan,
-        change: &Change,
-        hashes: &[(FieldIdx, FieldHash)],
-        mirrored: &[FieldIdx],
-    ) -> Vec<FieldIdx> {
-        let seen = change.seen_revision.max(change.caused_by.as_ref().map(|e| e.revision));
-        let Some(record) = self.table.records.get_mut(&change.record) else { return Vec::new() };
-        if deleting(record) {
-            // The events told of a record that the product has deleted since.
-            return Vec::new();
-        }
-        if let Some(revision) = seen
-            && record.row.told.iter().any(|t| t.revision <= revision && !t.answered)
-        {
-            record.row.told.iter_mut().filter(|t| t.revision <= revision).for_each(|t| t.answered = true);
-            if record.pending.is_none() && record.flight.is_none() {
-                record.row.told.retain(|t| !t.answered);
-            }
-            self.drops.rows.insert(change.record.clone());
-        }
-        let mut lost: Vec<FieldIdx> = Vec::new();
-        let mut kept: Vec<FieldIdx> = Vec::new();
-        if seen.is_none() {
-            let touched = |idx: &FieldIdx| hashes.iter().any(|(i, _)| i == idx);
-            for told in &mut record.row.told {
-                if change.entry.id.ms > told.at.after(ASSUME_SEEN_AFTER).0 {
-                    told.fields.retain(|(idx, _)| !touched(idx));
-                }
-            }
-            record.row.told.retain(|t| !t.fields.is_empty());
-        }
-        for told in record.row.told.iter().rev().filter(|t| seen.is_none_or(|revision| revision < t.revision)) {
-            for (idx, hash) in hashes {
-                let differs = told.fields.iter().any(|(i, h)| i == idx && h != hash);
-                let decided = lost.contains(idx) || kept.contains(idx) || mirrored.contains(idx);
-                if !differs || decided {
-                    continue;
-                }
-                let unit = plan.together(*idx);
-                let policy = plan.at(*idx).map(|f| f.on_conflict);
-                if policy == Some(crate::domain::plan::Policy::Product) { &mut kept } else { &mut lost }.extend(unit);
-            }
-        }
-        if !kept.is_empty() {
-            self.reassert(plan, change, &kept);
-        }
-        lost
     }
 
     pub(super) fn remember_keys(&mut self, keys: &[IdempotencyKey]) {
@@ -406,10 +321,4 @@ impl Machine {
             self.reading.old_keys.pop_front();
         }
     }
-}
-
-/// Whether a delete of the record by the product is under way, with or without a new life after it.
-fn deleting(record: &Record) -> bool {
-    let flight = record.flight.as_ref().map(|f| &f.pending);
-    record.pending.iter().chain(flight).any(|p| p.fold.delete)
 }

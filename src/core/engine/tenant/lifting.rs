@@ -23,7 +23,9 @@ const READ_MAX: usize = 2_000;
 impl Machine {
     pub(super) fn fence_refused(&mut self, key: &RecordKey, flight: Flight, out: &mut Vec<Effect>) {
         self.send_again(key, flight, Class::Fence, None);
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         let (lifting, hold) = match (record.lifting, record.row.salesforce_id) {
             (Lifting::No, _) | (Lifting::Grace, None) => (Lifting::Grace, fence_grace()),
             (Lifting::Grace | Lifting::Reading, _) => (Lifting::Reading, STUCK_HOLD),
@@ -48,14 +50,24 @@ impl Machine {
             }
         }
         for (object, records) in by_object {
-            let Some(plan) = self.plan.object(&object).cloned() else { continue };
-            let Some(sequence) = plan.sequence.clone() else { continue };
+            let Some(plan) = self.plan.object(&object).cloned() else {
+                continue;
+            };
+            let Some(sequence) = plan.sequence.clone() else {
+                continue;
+            };
             for chunk in records.chunks(READ_MAX) {
                 let ticket = self.ticket();
                 let ids = chunk.iter().map(|(_, id)| *id).collect();
-                self.lifts.insert(ticket, chunk.iter().map(|(key, _)| key.clone()).collect());
+                self.lifts
+                    .insert(ticket, chunk.iter().map(|(key, _)| key.clone()).collect());
                 self.calls += 1;
-                out.push(Effect::Read { ticket, sobject: Arc::clone(&plan.sobject), ids, fields: vec![Arc::clone(&sequence)] });
+                out.push(Effect::Read {
+                    ticket,
+                    sobject: Arc::clone(&plan.sobject),
+                    ids,
+                    fields: vec![Arc::clone(&sequence)],
+                });
             }
         }
     }
@@ -73,8 +85,14 @@ impl Machine {
             }
         };
         for (key, row) in keys.iter().zip(rows) {
-            let Some(plan) = self.plan.object(&key.object) else { continue };
-            let number = row.fields.as_deref().zip(plan.sequence.as_deref()).and_then(|(f, name)| number(f, name));
+            let Some(plan) = self.plan.object(&key.object) else {
+                continue;
+            };
+            let number = row
+                .fields
+                .as_deref()
+                .zip(plan.sequence.as_deref())
+                .and_then(|(f, name)| number(f, name));
             if let Some(number) = number {
                 self.lift(key, number);
             }
@@ -83,7 +101,9 @@ impl Machine {
 
     /// Raises the row to the org's number, and what waits above it.
     fn lift(&mut self, key: &RecordKey, number: u64) {
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         record.lifting = Lifting::Lifted;
         record.row.last_seq = record.row.last_seq.max(number);
         let above = record.row.last_seq.saturating_add(1);
@@ -99,5 +119,7 @@ impl Machine {
 fn number(fields: &[u8], name: &str) -> Option<u64> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(fields).ok()?;
     let value = object.get(name)?;
-    value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
+    value
+        .as_u64()
+        .or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
 }

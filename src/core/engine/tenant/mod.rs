@@ -15,12 +15,17 @@ mod drops;
 mod inbound;
 mod intake;
 pub mod io;
+mod known;
 mod lifting;
+mod merge;
 mod outcome;
+mod own_writes;
 mod place;
 mod product_event;
 mod reading;
 mod rows;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 pub mod settings;
 mod table;
 #[cfg(test)]
@@ -88,6 +93,8 @@ pub struct Machine {
     now: Timestamp,
     dice: u64,
     backpressure: &'static str,
+    #[cfg(feature = "sabotage")]
+    mischief: sabotage::Mischief,
 }
 
 impl Machine {
@@ -124,6 +131,8 @@ impl Machine {
             now: Timestamp::ZERO,
             dice: 0,
             backpressure: "",
+            #[cfg(feature = "sabotage")]
+            mischief: sabotage::Mischief::default(),
         }
     }
 
@@ -175,7 +184,10 @@ impl Machine {
         self.inbound_on(out);
         self.want_workers(out);
         self.tell_backpressure(out);
-        self.table.evict(Table::IDLE_MAX.min(self.settings.table_records), self.reading.oldest_load());
+        self.table.evict(
+            Table::IDLE_MAX.min(self.settings.table_records),
+            self.reading.oldest_load(),
+        );
         if self.draining && !self.drained && self.batches.in_flight() == 0 && self.commits.is_empty() {
             self.drained = true;
             out.push(Effect::Drained);
@@ -193,7 +205,7 @@ impl Machine {
             return;
         }
         #[cfg(feature = "sabotage")]
-        if self.settings.sabotage == Some(settings::Sabotage::Fence) && reason == Lost::Fenced {
+        if reason == Lost::Fenced && self.ignores_the_fence() {
             return;
         }
         self.phase = Phase::Detached;
@@ -212,7 +224,10 @@ impl Machine {
             Lost::Full => Duration::from_secs(1),
             Lost::Broken | Lost::Fenced | Lost::OldPartition(_) | Lost::Unexpected => RESTART_PAUSE,
         };
-        out.push(Effect::Restart { pause: pause + jitter, reason });
+        out.push(Effect::Restart {
+            pause: pause + jitter,
+            reason,
+        });
     }
 
     fn ticket(&mut self) -> u64 {
@@ -241,7 +256,12 @@ impl Machine {
         let expected = commit.delete.len() as u64;
         if let Some(fence) = self.fence_step() {
             self.commits.insert(ticket, expected);
-            out.push(Effect::Commit { ticket, fence, script, commit: Box::new(commit) });
+            out.push(Effect::Commit {
+                ticket,
+                fence,
+                script,
+                commit: Box::new(commit),
+            });
             if tells {
                 out.push(Effect::Forward);
             }
@@ -250,7 +270,9 @@ impl Machine {
     }
 
     fn committed(&mut self, ticket: u64, done: crate::engine::state::Committed, out: &mut Vec<Effect>) {
-        let Some(expected) = self.commits.remove(&ticket) else { return };
+        let Some(expected) = self.commits.remove(&ticket) else {
+            return;
+        };
         if !done.refused_links.is_empty() {
             self.note_error(&Arc::from("already_linked"));
         }
@@ -340,6 +362,16 @@ impl Machine {
         let objects = self.held_objects.values().min().copied();
         let freshness = self.next_due();
         let probe = self.breaker.wake_at().filter(|at| *at > self.now);
-        [held, objects, freshness, probe, self.reading.check_at(), self.inbound.wake_at()].into_iter().flatten().min()
+        [
+            held,
+            objects,
+            freshness,
+            probe,
+            self.reading.check_at(),
+            self.inbound.wake_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

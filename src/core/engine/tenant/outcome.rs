@@ -37,7 +37,11 @@ struct Tally {
 
 impl Machine {
     pub(super) fn answered(&mut self, id: BatchId, answer: WriteAnswer, out: &mut Vec<Effect>) {
-        let Some(batch) = self.batches.batches.remove(&id) else { return };
+        let Some(batch) = self.batches.batches.remove(&id) else {
+            return;
+        };
+        #[cfg(feature = "sabotage")]
+        let answer = Self::without_late_rows(answer, batch.records.len());
         self.usage = answer.usage.or(self.usage);
         self.calls += u64::from(answer.requests.saturating_sub(1));
         let mut tally = Tally::default();
@@ -52,7 +56,13 @@ impl Machine {
             }
             Err(fault) => self.call_failed(id, &batch, &fault, &mut tally, out),
         }
-        let Tally { done, retried, dead, unknown, fenced } = tally;
+        let Tally {
+            done,
+            retried,
+            dead,
+            unknown,
+            fenced,
+        } = tally;
         out.push(Effect::Note(Note::Batch {
             sobject: Arc::clone(&batch.object.sobject),
             rows: batch.records.len(),
@@ -69,11 +79,15 @@ impl Machine {
     }
 
     fn call_failed(&mut self, id: BatchId, batch: &Batch, fault: &CallFault, tally: &mut Tally, out: &mut Vec<Effect>) {
-        out.push(Effect::Note(Note::CallFailed { code: Arc::clone(&fault.code), status: fault.status }));
+        out.push(Effect::Note(Note::CallFailed {
+            code: Arc::clone(&fault.code),
+            status: fault.status,
+        }));
         self.note_error(&fault.code);
         self.breaker.on_answer(self.now, Some(fault.class), self.dice);
         if fault.class == Class::Configuration {
-            self.held_objects.insert(Arc::clone(&batch.object.object), self.now.after(CONFIGURATION_HOLD));
+            self.held_objects
+                .insert(Arc::clone(&batch.object.object), self.now.after(CONFIGURATION_HOLD));
         }
         if fault.class == Class::Reauthorise && !std::mem::replace(&mut self.unauthorised, true) {
             self.tell_tenant("authorisation_needed", &fault.detail);
@@ -82,14 +96,7 @@ impl Machine {
     }
 
     /// The call as a whole did not come to row outcomes.
-    fn whole_batch(
-        &mut self,
-        id: BatchId,
-        batch: &Batch,
-        class: Class,
-        hint: Option<Duration>,
-        tally: &mut Tally,
-    ) {
+    fn whole_batch(&mut self, id: BatchId, batch: &Batch, class: Class, hint: Option<Duration>, tally: &mut Tally) {
         let mut doubtful = Vec::new();
         for key in &batch.records {
             let Some(flight) = self.land(key) else { continue };
@@ -115,7 +122,14 @@ impl Machine {
     fn in_doubt(&mut self, key: &RecordKey, flight: &Flight) {
         let now = self.now;
         if let Some(record) = self.table.records.get_mut(key) {
-            record.doubt = Some(Doubt { since: now, seq: flight.write.seq, verb: flight.verb }.and(record.doubt));
+            record.doubt = Some(
+                Doubt {
+                    since: now,
+                    seq: flight.write.seq,
+                    verb: flight.verb,
+                }
+                .and(record.doubt),
+            );
         }
     }
 
@@ -136,17 +150,29 @@ impl Machine {
             self.lose_pending(key);
             return;
         }
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         record.attempts = record.attempts.saturating_add(1);
         let until = self.now.after(retry::delay(class, record.attempts, hint, self.dice));
         self.table.hold(key, until);
     }
 
-    fn settle_rows(&mut self, id: BatchId, batch: &Batch, outcomes: Vec<RowOutcome>, tally: &mut Tally, out: &mut Vec<Effect>) {
+    fn settle_rows(
+        &mut self,
+        id: BatchId,
+        batch: &Batch,
+        outcomes: Vec<RowOutcome>,
+        tally: &mut Tally,
+        out: &mut Vec<Effect>,
+    ) {
         if std::mem::take(&mut self.unauthorised) {
             self.tell_tenant("active", "Salesforce accepts the tenant's session again");
         }
-        let mut commit = Commit { batch: Some(id), ..Commit::default() };
+        let mut commit = Commit {
+            batch: Some(id),
+            ..Commit::default()
+        };
         for (key, outcome) in batch.records.iter().zip(outcomes) {
             match outcome {
                 RowOutcome::Done { id, .. } => {
@@ -165,7 +191,13 @@ impl Machine {
         for key in &batch.records {
             self.place(key);
             self.table.rest(key);
-            if let Some(doubt) = self.table.records.get(key).filter(|r| r.pending.is_none()).and_then(|r| r.doubt) {
+            if let Some(doubt) = self
+                .table
+                .records
+                .get(key)
+                .filter(|r| r.pending.is_none())
+                .and_then(|r| r.doubt)
+            {
                 self.table.hold(key, doubt.since.after(self.settings.request_limit));
             }
         }
@@ -178,14 +210,23 @@ impl Machine {
         for key in &batch.records {
             if let Some(doubt) = self.table.records.get(key).and_then(|r| r.doubt) {
                 since = since.max(doubt.since);
-                left.push(IntentRecord { record: key.clone(), seq: doubt.seq, verb: doubt.verb, crashes: 0 });
+                left.push(IntentRecord {
+                    record: key.clone(),
+                    seq: doubt.seq,
+                    verb: doubt.verb,
+                    crashes: 0,
+                });
             }
         }
         if left.is_empty() {
             return None;
         }
         self.batches.doubt(id, left.iter().map(|r| r.record.clone()).collect());
-        Some(Intent { batch: id, begun: since, records: left })
+        Some(Intent {
+            batch: id,
+            begun: since,
+            records: left,
+        })
     }
 
     fn row_failed(
@@ -225,7 +266,8 @@ impl Machine {
             }
             Class::Configuration => {
                 tally.retried += 1;
-                self.held_objects.insert(Arc::clone(&batch.object.object), self.now.after(CONFIGURATION_HOLD));
+                self.held_objects
+                    .insert(Arc::clone(&batch.object.object), self.now.after(CONFIGURATION_HOLD));
                 self.send_again(key, flight, Class::Configuration, None);
             }
             Class::Retry | Class::SlowDown | Class::Concurrency | Class::Reauthorise => {
@@ -247,7 +289,9 @@ impl Machine {
         let plan = Arc::clone(&batch.object);
         let now = self.now;
         let limit = self.settings.request_limit;
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         record.attempts = 0;
         // An earlier write in doubt can still happen: deletes and creates go on waiting for it.
         record.doubt = record.doubt.filter(|d| d.since.after(limit) > now);
@@ -267,7 +311,9 @@ impl Machine {
                 row.salesforce_id = Some(id);
                 commit.links.push((id, key.clone()));
                 self.table.by_id.insert(id, key.clone());
-                commit.outbox.push(super::product_event::linked(key, row, now, fold.traces.last().cloned()));
+                commit
+                    .outbox
+                    .push(super::product_event::linked(key, row, now, fold.traces.last().cloned()));
             }
             // Where its event came first, that event and those after it have set the base.
             if record.confirmed_seq < flight.write.seq {
@@ -313,7 +359,12 @@ impl Machine {
         let give_up = attempts >= GONE_PATIENCE;
         self.send_again(key, flight, Class::Gone, None);
         if recreate {
-            if let Some(old) = self.table.records.get_mut(key).and_then(|r| r.row.die(Side::Product, 0)) {
+            if let Some(old) = self
+                .table
+                .records
+                .get_mut(key)
+                .and_then(|r| r.row.die(Side::Product, 0))
+            {
                 self.table.by_id.remove(&old);
                 self.drops.unlinks.push(old);
                 self.drops.rows.insert(key.clone());
@@ -329,14 +380,30 @@ impl Machine {
         let plan = Arc::clone(&batch.object);
         self.dead += 1;
         let names = super::product_event::product_names(&plan, &fault.fields);
-        let letter = super::product_event::letter(&fault.code, names.clone(), fault.message.clone(), &flight.pending.fold, now);
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let letter = super::product_event::letter(
+            &fault.code,
+            names.clone(),
+            fault.message.clone(),
+            &flight.pending.fold,
+            now,
+        );
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         record.attempts = 0;
         record.lifting = Lifting::No;
         record.row.last_seq = record.row.last_seq.max(flight.write.seq);
         record.row.dead_letter = true;
         stamp_fold(&mut record.row, &flight.pending.fold, plan.fields.len(), now);
-        let event = super::product_event::rejected(key, &record.row, &fault.code, &names, &fault.message, &flight.pending.fold, now);
+        let event = super::product_event::rejected(
+            key,
+            &record.row,
+            &fault.code,
+            &names,
+            &fault.message,
+            &flight.pending.fold,
+            now,
+        );
         commit.outbox.push(event);
         commit.dead_put.push((DeadKey::Record(key.clone()), letter.clone()));
         commit.counters.dead += i64::try_from(flight.pending.entries_total()).unwrap_or(i64::MAX);
@@ -360,13 +427,28 @@ impl Machine {
 }
 
 /// Notes on the row what a fold decided.
-pub(super) fn stamp_fold(row: &mut Row, fold: &crate::engine::commit::Folded, all: usize, now: crate::domain::time::Timestamp) {
+pub(super) fn stamp_fold(
+    row: &mut Row,
+    fold: &crate::engine::commit::Folded,
+    all: usize,
+    now: crate::domain::time::Timestamp,
+) {
     if fold.delete {
-        stamps::stamp_all(row, Decided { version: fold.delete_version, packed: fold.packed }, now);
+        stamps::stamp_all(
+            row,
+            Decided {
+                version: fold.delete_version,
+                packed: fold.packed,
+            },
+            now,
+        );
     }
     let mut by: Vec<(Decided, Vec<FieldIdx>)> = Vec::new();
     for field in fold.fields.iter().filter(|f| !f.engine) {
-        let decided = Decided { version: field.version, packed: field.packed };
+        let decided = Decided {
+            version: field.version,
+            packed: field.packed,
+        };
         match by.iter_mut().find(|(d, _)| *d == decided) {
             Some((_, fields)) => fields.push(field.idx),
             None => by.push((decided, vec![field.idx])),

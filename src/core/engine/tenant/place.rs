@@ -39,7 +39,11 @@ pub(super) fn next(record: &Record, fold: &Folded, strict: bool, request_limit: 
     // happen any more; without the fence every write does.
     let after_delete = verb == Verb::Create && (record.row.tombstone.is_some() || fold.delete);
     let unguarded = verb == Verb::Delete || after_delete || doubt.verb == Verb::Delete;
-    if unguarded || !strict { wait_or(record, request_limit, now, write) } else { write }
+    if unguarded || !strict {
+        wait_or(record, request_limit, now, write)
+    } else {
+        write
+    }
 }
 
 fn wait_or(record: &Record, request_limit: Duration, now: Timestamp, then: Next) -> Next {
@@ -54,13 +58,19 @@ impl Machine {
             return;
         }
         self.end_doubt(key);
-        let Some(record) = self.table.records.get(key) else { return };
-        let (Some(pending), None) = (&record.pending, &record.flight) else { return };
+        let Some(record) = self.table.records.get(key) else {
+            return;
+        };
+        let (Some(pending), None) = (&record.pending, &record.flight) else {
+            return;
+        };
         // An own entry that is not read yet may say that a value lost: it is folded first.
         if record.not_before > self.now || !record.unread.is_empty() {
             return;
         }
-        let Some(plan) = self.plan.object(&key.object) else { return };
+        let Some(plan) = self.plan.object(&key.object) else {
+            return;
+        };
         if let Some(until) = self.held_objects.get(&key.object).copied() {
             self.table.hold(key, until);
             return;
@@ -76,15 +86,24 @@ impl Machine {
             }
         };
         let lane = pending.lane.unwrap_or(Log::Changes);
-        let queue = QueueName { lane, rank: plan.rank, object: Arc::clone(&plan.object), verb };
+        let queue = QueueName {
+            lane,
+            rank: plan.rank,
+            object: Arc::clone(&plan.object),
+            verb,
+        };
         self.table.enqueue(key, queue);
     }
 
     /// A doubt ends when the request can run no longer and a later write is known to be in place.
     fn end_doubt(&mut self, key: &RecordKey) {
         let (now, limit) = (self.now, self.settings.request_limit);
-        let Some(record) = self.table.records.get_mut(key) else { return };
-        let over = record.doubt.is_some_and(|d| d.since.after(limit) <= now && record.row.last_seq >= d.seq);
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
+        let over = record
+            .doubt
+            .is_some_and(|d| d.since.after(limit) <= now && record.row.last_seq >= d.seq);
         if over {
             record.doubt = None;
             self.batches.resolved(key);
@@ -95,7 +114,10 @@ impl Machine {
     /// When the first queue that waits for its window is due. Queues that are due already wait for a worker instead.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let waiting = self.table.ready.iter().filter(|(_, keys)| !keys.is_empty());
-        waiting.map(|(name, _)| self.due_at(name)).filter(|due| *due > self.now).min()
+        waiting
+            .map(|(name, _)| self.due_at(name))
+            .filter(|due| *due > self.now)
+            .min()
     }
 
     /// A queue is due when its object and verb had no call within the freshness window.

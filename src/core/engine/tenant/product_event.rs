@@ -42,7 +42,10 @@ fn event(kind: EventType, key: &RecordKey, row: &Row, now: Timestamp) -> Event {
 pub(super) fn linked(key: &RecordKey, row: &mut Row, now: Timestamp, trace: Option<Arc<str>>) -> Event {
     row.revision += 1;
     row.born = row.revision;
-    Event { traceparent: trace, ..event(EventType::Linked, key, row, now) }
+    Event {
+        traceparent: trace,
+        ..event(EventType::Linked, key, row, now)
+    }
 }
 
 /// A receipt.
@@ -79,14 +82,24 @@ pub(super) fn rejected(
 }
 
 /// Both sides changed something; says who won.
-pub(super) fn conflict(key: &RecordKey, row: &mut Row, id: &str, fields: &[Arc<str>], winner: Side, now: Timestamp) -> Event {
+pub(super) fn conflict(
+    key: &RecordKey,
+    row: &mut Row,
+    id: &str,
+    fields: &[Arc<str>],
+    winner: Side,
+    now: Timestamp,
+) -> Event {
     row.revision += 1;
     let winner = match winner {
         Side::Product => "product",
         Side::Salesforce => "salesforce",
     };
     let detail = json!({ "id": id, "fields": fields, "winner": winner });
-    Event { detail: Some(raw(&detail)), ..event(EventType::Conflict, key, row, now) }
+    Event {
+        detail: Some(raw(&detail)),
+        ..event(EventType::Conflict, key, row, now)
+    }
 }
 
 /// New values for the product; `says` are their hashes. Remembered on the row until an edit shows that it was seen.
@@ -99,7 +112,15 @@ pub(super) fn changed(
     now: Timestamp,
 ) -> Event {
     row.revision += 1;
-    tell(row, Told { revision: row.revision, at: now, fields: says.clone(), answered: false });
+    tell(
+        row,
+        Told {
+            revision: row.revision,
+            at: now,
+            fields: says.clone(),
+            answered: false,
+        },
+    );
     let mut text = String::from("{");
     for (name, value) in data {
         if text.len() > 1 {
@@ -110,20 +131,29 @@ pub(super) fn changed(
         text.push_str(&String::from_utf8_lossy(value.expose()));
     }
     text.push('}');
-    Event { data: Some(RawJson::from_checked(text)), says, ..event(kind, key, row, now) }
+    Event {
+        data: Some(RawJson::from_checked(text)),
+        says,
+        ..event(kind, key, row, now)
+    }
 }
 
 /// The record is gone from Salesforce.
 pub(super) fn deleted(key: &RecordKey, row: &mut Row, now: Timestamp) -> Event {
     row.revision += 1;
     let id = row.die(Side::Salesforce, row.revision);
-    Event { salesforce_id: id, ..event(EventType::Deleted, key, row, now) }
+    Event {
+        salesforce_id: id,
+        ..event(EventType::Deleted, key, row, now)
+    }
 }
 
 /// Remembers an event; each field stands in the newest one only.
 fn tell(row: &mut Row, told: Told) {
     for older in &mut row.told {
-        older.fields.retain(|(idx, _)| !told.fields.iter().any(|(i, _)| i == idx));
+        older
+            .fields
+            .retain(|(idx, _)| !told.fields.iter().any(|(i, _)| i == idx));
     }
     row.told.retain(|t| !t.fields.is_empty());
     if row.told.len() < Row::TOLD_MAX {
@@ -140,18 +170,38 @@ fn tell(row: &mut Row, told: Told) {
 pub(super) fn product_names(plan: &ObjectPlan, fields: &[Arc<str>]) -> Vec<Arc<str>> {
     fields
         .iter()
-        .map(|name| plan.by_salesforce(name).next().map_or_else(|| Arc::clone(name), |f| Arc::clone(&f.name)))
+        .map(|name| {
+            plan.by_salesforce(name)
+                .next()
+                .map_or_else(|| Arc::clone(name), |f| Arc::clone(&f.name))
+        })
         .collect()
 }
 
 /// Product names of fields by position.
 pub(super) fn names(plan: &ObjectPlan, fields: &[FieldIdx]) -> Vec<Arc<str>> {
-    fields.iter().filter_map(|idx| plan.at(*idx)).map(|f| Arc::clone(&f.name)).collect()
+    fields
+        .iter()
+        .filter_map(|idx| plan.at(*idx))
+        .map(|f| Arc::clone(&f.name))
+        .collect()
 }
 
 /// What goes into `dead`.
-pub(super) fn letter(code: &Arc<str>, fields: Vec<Arc<str>>, message: PersonalText, fold: &Folded, now: Timestamp) -> DeadLetter {
-    DeadLetter { code: Arc::clone(code), fields, message, at: now, content: DeadContent::Folded(fold.clone()) }
+pub(super) fn letter(
+    code: &Arc<str>,
+    fields: Vec<Arc<str>>,
+    message: PersonalText,
+    fold: &Folded,
+    now: Timestamp,
+) -> DeadLetter {
+    DeadLetter {
+        code: Arc::clone(code),
+        fields,
+        message,
+        at: now,
+        content: DeadContent::Folded(fold.clone()),
+    }
 }
 
 /// An idempotency key came again with other content.
@@ -210,13 +260,26 @@ impl Machine {
     }
 
     /// Tells of a conflict that was decided while folding.
-    pub(super) fn tell_conflict(&mut self, key: &RecordKey, fields: &[FieldIdx], winner: Side, trace: Option<Arc<str>>) {
-        let Some(plan) = self.plan.object(&key.object).cloned() else { return };
+    pub(super) fn tell_conflict(
+        &mut self,
+        key: &RecordKey,
+        fields: &[FieldIdx],
+        winner: Side,
+        trace: Option<Arc<str>>,
+    ) {
+        let Some(plan) = self.plan.object(&key.object).cloned() else {
+            return;
+        };
         let id = self.conflict_id();
         let now = self.now;
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         let event = conflict(key, &mut record.row, &id, &names(&plan, fields), winner, now);
-        self.drops.outbox.push(Event { traceparent: trace, ..event });
+        self.drops.outbox.push(Event {
+            traceparent: trace,
+            ..event
+        });
         self.drops.rows.insert(key.clone());
         self.drops.counters.conflicts += 1;
     }
@@ -233,32 +296,50 @@ impl Machine {
         let mut says = Vec::new();
         for (idx, value) in change.fields.iter().filter(|(idx, _)| fields.contains(idx)) {
             let Some(field) = plan.at(*idx) else { continue };
-            let Ok(outbound) = value::to_salesforce(field, value) else { continue };
-            says.push((*idx, self.digest.field(&plan.object, &field.name, outbound.normal.as_bytes())));
+            let Ok(outbound) = value::to_salesforce(field, value) else {
+                continue;
+            };
+            says.push((
+                *idx,
+                self.digest.field(&plan.object, &field.name, outbound.normal.as_bytes()),
+            ));
             data.push((Arc::clone(&field.name), value.clone()));
         }
         self.tell_conflict(&change.record, fields, Side::Product, change.traceparent.clone());
         let now = self.now;
-        let Some(record) = self.table.records.get_mut(&change.record) else { return };
+        let Some(record) = self.table.records.get_mut(&change.record) else {
+            return;
+        };
         let event = changed(EventType::Changed, &change.record, &mut record.row, &data, says, now);
-        self.drops.outbox.push(Event { traceparent: change.traceparent.clone(), ..event });
+        self.drops.outbox.push(Event {
+            traceparent: change.traceparent.clone(),
+            ..event
+        });
         self.drops.rows.insert(change.record.clone());
     }
 
     /// Settles a pending fold that needs no call.
     pub(super) fn settle_without_call(&mut self, key: &RecordKey) {
-        let Some(pending) = self.table.take_pending(key) else { return };
+        let Some(pending) = self.table.take_pending(key) else {
+            return;
+        };
         let now = self.now;
         let all = self.plan.object(&key.object).map_or(0, |p| p.fields.len());
         self.table.count_entries(&pending.entries, false);
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         record.attempts = 0;
         record.orphan_since = None;
         let row = &mut record.row;
         row.last_seq = row.last_seq.max(pending.fold.seq);
         super::outcome::stamp_fold(row, &pending.fold, all, now);
         if pending.fold.delete && !pending.fold.upsert && row.tombstone.is_none() {
-            row.tombstone = Some(Tombstone { by: Side::Product, revision: 0, id: None });
+            row.tombstone = Some(Tombstone {
+                by: Side::Product,
+                revision: 0,
+                id: None,
+            });
         }
         row.told.retain(|t| !t.answered);
         if pending.from_dead {
@@ -276,13 +357,17 @@ impl Machine {
 
     /// A fold that cannot be sent at all becomes a dead letter.
     pub(super) fn bury(&mut self, key: &RecordKey, refusal: Refusal) {
-        let Some(pending) = self.table.take_pending(key) else { return };
+        let Some(pending) = self.table.take_pending(key) else {
+            return;
+        };
         let now = self.now;
         let all = self.plan.object(&key.object).map_or(0, |p| p.fields.len());
         self.table.count_entries(&pending.entries, false);
         self.dead += 1;
         let code: Arc<str> = Arc::from(refusal.code);
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         record.row.last_seq = record.row.last_seq.max(pending.fold.seq);
         record.row.dead_letter = true;
         super::outcome::stamp_fold(&mut record.row, &pending.fold, all, now);
@@ -301,7 +386,9 @@ impl Machine {
     /// A record that Salesforce says is gone, and no event told how.
     pub(super) fn deleted_unseen(&mut self, key: &RecordKey) {
         let now = self.now;
-        let Some(record) = self.table.records.get_mut(key) else { return };
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
         if let Some(id) = record.row.salesforce_id {
             self.table.by_id.remove(&id);
             self.drops.unlinks.push(id);
@@ -314,9 +401,17 @@ impl Machine {
 
     /// What the product wanted of a record that Salesforce deleted is lost, visibly.
     pub(super) fn lose_pending(&mut self, key: &RecordKey) {
-        let Some(pending) = self.table.take_pending(key) else { return };
+        let Some(pending) = self.table.take_pending(key) else {
+            return;
+        };
         self.table.count_entries(&pending.entries, false);
-        let fields: Vec<FieldIdx> = pending.fold.fields.iter().filter(|f| !f.engine).map(|f| f.idx).collect();
+        let fields: Vec<FieldIdx> = pending
+            .fold
+            .fields
+            .iter()
+            .filter(|f| !f.engine)
+            .map(|f| f.idx)
+            .collect();
         if !fields.is_empty() {
             self.tell_conflict(key, &fields, Side::Salesforce, pending.fold.traces.last().cloned());
         }

@@ -137,14 +137,23 @@ impl Machine {
         for intent in attached.intents {
             let records: Vec<RecordKey> = intent.records.iter().map(|r| r.record.clone()).collect();
             for sent in intent.records {
-                let doubt = Doubt { since: intent.begun, seq: sent.seq, verb: sent.verb };
+                let doubt = Doubt {
+                    since: intent.begun,
+                    seq: sent.seq,
+                    verb: sent.verb,
+                };
                 let known = self.reading.doubts.remove(&sent.record);
                 self.reading.doubts.insert(sent.record, doubt.and(known));
             }
             self.batches.doubt(intent.batch, records);
         }
-        let cursor = attached.cursors.into_iter().find(|(topic, _)| *topic == self.settings.topic);
-        out.push(Effect::Subscribe { after: cursor.map(|(_, place)| place) });
+        let cursor = attached
+            .cursors
+            .into_iter()
+            .find(|(topic, _)| *topic == self.settings.topic);
+        out.push(Effect::Subscribe {
+            after: cursor.map(|(_, place)| place),
+        });
         out.push(Effect::Forward);
     }
 
@@ -186,17 +195,27 @@ impl Machine {
             self.table.forgotten = 0;
         }
         self.reading.scan = Scan::Asked;
-        out.push(Effect::ScanCompacted { cursor, count: SCAN_RECORDS });
+        out.push(Effect::ScanCompacted {
+            cursor,
+            count: SCAN_RECORDS,
+        });
     }
 
     pub(super) fn compacted_page(&mut self, page: CompactedPage, out: &mut Vec<Effect>) {
         if self.fence.is_none() {
             return;
         }
-        self.reading.scan = if page.next == 0 { Scan::Done } else { Scan::At(page.next) };
+        self.reading.scan = if page.next == 0 {
+            Scan::Done
+        } else {
+            Scan::At(page.next)
+        };
         // A record in memory has folded its compacted content already, or made it itself (rule 18).
-        let mut unknown: Vec<RecordKey> =
-            page.records.into_iter().filter(|key| !self.table.records.contains_key(key)).collect();
+        let mut unknown: Vec<RecordKey> = page
+            .records
+            .into_iter()
+            .filter(|key| !self.table.records.contains_key(key))
+            .collect();
         unknown.sort();
         unknown.dedup();
         if !unknown.is_empty() {
@@ -205,8 +224,8 @@ impl Machine {
     }
 
     fn read_log_on(&mut self, out: &mut Vec<Effect>) {
-        let scanned = self.reading.scan == Scan::Done
-            && !self.reading.loads.values().any(|l| matches!(l, LoadFor::Compacted(_)));
+        let scanned =
+            self.reading.scan == Scan::Done && !self.reading.loads.values().any(|l| matches!(l, LoadFor::Compacted(_)));
         if !scanned || self.reading.asked || self.reading.chunk.is_some() {
             return;
         }
@@ -219,7 +238,11 @@ impl Machine {
         };
         self.reading.asked = true;
         let after = self.reading.place(log).read_to;
-        out.push(Effect::ReadLog { log, after, count: self.settings.read_entries });
+        out.push(Effect::ReadLog {
+            log,
+            after,
+            count: self.settings.read_entries,
+        });
     }
 
     pub(super) fn log_chunk(&mut self, chunk: crate::engine::commit::LogChunk, out: &mut Vec<Effect>) {

@@ -10,7 +10,7 @@ use crate::domain::digest::Digester;
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::plan::{FieldPlan, ObjectPlan, TenantPlan};
-use crate::domain::row::{FieldHash, SentWrite};
+use crate::domain::row::SentWrite;
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
 use crate::domain::value;
@@ -79,16 +79,30 @@ pub(super) fn build(
         return Err(Refusal {
             code: "mapping_changed",
             fields: Vec::new(),
-            message: PersonalText::new("the mapping changed while this change waited; its fields can no longer be told"),
+            message: PersonalText::new(
+                "the mapping changed while this change waited; its fields can no longer be told",
+            ),
         });
     }
     let id = record.row.salesforce_id;
     if verb == Verb::Delete {
-        let write = SentWrite { seq: fold.seq, fields: Vec::new() };
-        return Ok(Built::Row { row: WriteRow { id, members: Bytes::new() }, write });
+        let write = SentWrite {
+            seq: fold.seq,
+            fields: Vec::new(),
+        };
+        return Ok(Built::Row {
+            row: WriteRow {
+                id,
+                members: Bytes::new(),
+            },
+            write,
+        });
     }
     let mut members = Members::default();
-    let mut write = SentWrite { seq: fold.seq, fields: Vec::new() };
+    let mut write = SentWrite {
+        seq: fold.seq,
+        fields: Vec::new(),
+    };
     let mut wanted = Vec::new();
     // What Salesforce holds is known only while no write of ours is in doubt.
     let base_known = verb == Verb::Update && record.base_known();
@@ -127,7 +141,13 @@ pub(super) fn build(
         members.put(sequence, fold.seq.to_string().as_bytes());
     }
     let id = (verb == Verb::Update).then_some(id).flatten();
-    Ok(Built::Row { row: WriteRow { id, members: members.text.freeze() }, write })
+    Ok(Built::Row {
+        row: WriteRow {
+            id,
+            members: members.text.freeze(),
+        },
+        write,
+    })
 }
 
 /// The values to write: those that changed; after a delete all, so that nothing of the deleted record shows through.
@@ -157,19 +177,25 @@ fn reference(
     record: &Record,
     parent: &impl Fn(&RecordKey) -> Parent,
 ) -> Referred {
-    let Some(object) = field.references.as_deref().and_then(|name| context.tenant.object(name)) else { return Referred::Wait };
+    let Some(object) = field.references.as_deref().and_then(|name| context.tenant.object(name)) else {
+        return Referred::Wait;
+    };
     let parent_record = RecordKey::new(Arc::clone(&object.object), key);
     match parent(&parent_record) {
         Parent::Id(id) => Referred::Member(field.salesforce.to_string(), format!("\"{id}\"").into_bytes()),
         Parent::NotLoaded => Referred::Load(parent_record),
         Parent::Coming => Referred::Wait,
         Parent::Unknown { patience } => {
-            let waited = record.orphan_since.is_some_and(|since| context.now.since(since) >= patience);
+            let waited = record
+                .orphan_since
+                .is_some_and(|since| context.now.since(since) >= patience);
             if !waited {
                 return Referred::Wait;
             }
             let name = relationship(&field.salesforce);
-            let json = serde_json::json!({ object.external_id.as_ref(): key }).to_string().into_bytes();
+            let json = serde_json::json!({ object.external_id.as_ref(): key })
+                .to_string()
+                .into_bytes();
             Referred::Member(name, json)
         }
     }
@@ -199,9 +225,4 @@ impl Members {
         self.text.put_slice(b"\":");
         self.text.put_slice(json);
     }
-}
-
-/// Hashes of what a write put into fields that flow, for the base.
-pub(super) fn hash_of(write: &SentWrite, idx: FieldIdx) -> Option<FieldHash> {
-    write.fields.iter().find(|(i, _)| *i == idx).map(|(_, h)| *h)
 }

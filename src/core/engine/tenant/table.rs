@@ -95,8 +95,16 @@ impl Doubt {
             Verb::Create => 1,
             Verb::Delete => 2,
         };
-        let verb = if weight(other.verb) > weight(self.verb) { other.verb } else { self.verb };
-        Self { since: self.since.max(other.since), seq: self.seq.max(other.seq), verb }
+        let verb = if weight(other.verb) > weight(self.verb) {
+            other.verb
+        } else {
+            self.verb
+        };
+        Self {
+            since: self.since.max(other.since),
+            seq: self.seq.max(other.seq),
+            verb,
+        }
     }
 }
 
@@ -228,7 +236,9 @@ impl Table {
 
     /// Puts a record at the end of a queue, unless it stands there already.
     pub fn enqueue(&mut self, key: &RecordKey, queue: QueueName) {
-        let Some(record) = self.records.get_mut(key) else { return };
+        let Some(record) = self.records.get_mut(key) else {
+            return;
+        };
         if record.queued.as_ref() == Some(&queue) {
             return;
         }
@@ -245,7 +255,9 @@ impl Table {
 
     /// Holds a record until a time.
     pub fn hold(&mut self, key: &RecordKey, until: Timestamp) {
-        let Some(record) = self.records.get_mut(key) else { return };
+        let Some(record) = self.records.get_mut(key) else {
+            return;
+        };
         self.held.remove(&(record.not_before, key.clone()));
         record.not_before = until;
         record.queued = None;

@@ -31,7 +31,8 @@ impl Org {
     pub fn apply(&mut self, call: &WriteCall, now: u64) -> WriteAnswer {
         let outcomes = call.rows.iter().map(|row| {
             let fields: Map<String, Value> =
-                serde_json::from_slice(format!("{{{}}}", std::str::from_utf8(&row.members).unwrap()).as_bytes()).unwrap();
+                serde_json::from_slice(format!("{{{}}}", std::str::from_utf8(&row.members).unwrap()).as_bytes())
+                    .unwrap();
             self.writes += 1;
             match call.verb {
                 Verb::Create => self.upsert(fields, now),
@@ -39,11 +40,20 @@ impl Org {
                 Verb::Delete => self.delete(row.id.unwrap(), now),
             }
         });
-        WriteAnswer { outcome: Ok(outcomes.collect()), usage: None, took: Duration::from_millis(5), requests: 1 }
+        WriteAnswer {
+            outcome: Ok(outcomes.collect()),
+            usage: None,
+            took: Duration::from_millis(5),
+            requests: 1,
+        }
     }
 
     fn upsert(&mut self, fields: Map<String, Value>, now: u64) -> RowOutcome {
-        let found = self.live.iter().find(|(_, f)| f.get(KEY) == fields.get(KEY)).map(|(id, _)| *id);
+        let found = self
+            .live
+            .iter()
+            .find(|(_, f)| f.get(KEY) == fields.get(KEY))
+            .map(|(id, _)| *id);
         if let Some(id) = found {
             return self.update(id, fields, now);
         }
@@ -59,7 +69,9 @@ impl Org {
     }
 
     pub fn update(&mut self, id: SalesforceId, fields: Map<String, Value>, now: u64) -> RowOutcome {
-        let Some(row) = self.live.get_mut(&id) else { return failed(Class::Gone, "ENTITY_IS_DELETED") };
+        let Some(row) = self.live.get_mut(&id) else {
+            return failed(Class::Gone, "ENTITY_IS_DELETED");
+        };
         let before = row.get(SEQ).and_then(Value::as_u64);
         let after = fields.get(SEQ).and_then(Value::as_u64);
         if let (Some(before), Some(after)) = (before, after)
@@ -76,7 +88,11 @@ impl Org {
             let old = row.get(&name).cloned().unwrap_or(Value::Null);
             if old != value {
                 changed.insert(name.clone(), value.clone());
-                if value.is_null() { row.remove(&name) } else { row.insert(name, value) };
+                if value.is_null() {
+                    row.remove(&name)
+                } else {
+                    row.insert(name, value)
+                };
             }
         }
         self.event(id, ChangeKind::Update, &changed, now);
@@ -100,12 +116,21 @@ impl Org {
                 .collect();
             Some(json!(picked).to_string().into())
         };
-        Ok(ids.iter().map(|id| ReadRow { id: *id, fields: row(id) }).collect())
+        Ok(ids
+            .iter()
+            .map(|id| ReadRow {
+                id: *id,
+                fields: row(id),
+            })
+            .collect())
     }
 
     fn event(&mut self, id: SalesforceId, kind: ChangeKind, changed: &Map<String, Value>, now: u64) {
         let at = self.events.len() as u64 + 1;
-        let fields = changed.iter().map(|(name, value)| (Arc::from(name.as_str()), value_of(value))).collect();
+        let fields = changed
+            .iter()
+            .map(|(name, value)| (Arc::from(name.as_str()), value_of(value)))
+            .collect();
         self.events.push(ChangeEvent {
             replay_id: ReplayId(at.to_be_bytes().to_vec().into()),
             sobject: "Contact".into(),
@@ -124,12 +149,21 @@ impl Org {
 
     pub fn by_key(&self, key: &str) -> Vec<(SalesforceId, &Map<String, Value>)> {
         let same = |f: &Map<String, Value>| f.get(KEY).and_then(Value::as_str) == Some(key);
-        self.live.iter().filter(|(_, f)| same(f)).map(|(id, f)| (*id, f)).collect()
+        self.live
+            .iter()
+            .filter(|(_, f)| same(f))
+            .map(|(id, f)| (*id, f))
+            .collect()
     }
 }
 
 fn failed(class: Class, code: &str) -> RowOutcome {
-    RowOutcome::Failed(RowFault { class, code: code.into(), fields: Vec::new(), message: PersonalText::default() })
+    RowOutcome::Failed(RowFault {
+        class,
+        code: code.into(),
+        fields: Vec::new(),
+        message: PersonalText::default(),
+    })
 }
 
 fn value_of(value: &Value) -> SalesforceValue {

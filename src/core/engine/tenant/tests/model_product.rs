@@ -36,7 +36,15 @@ impl Product {
         }
     }
 
-    fn append(&mut self, store: &mut Store, now: u64, key: &str, op: &str, data: Option<String>, cause: Option<String>) {
+    fn append(
+        &mut self,
+        store: &mut Store,
+        now: u64,
+        key: &str,
+        op: &str,
+        data: Option<String>,
+        cause: Option<String>,
+    ) {
         let version = self.versions.entry(key.to_owned()).or_default();
         *version += 1;
         let mut fields = vec![
@@ -52,8 +60,13 @@ impl Product {
     }
 
     pub fn apply(&mut self, store: &mut Store, now: u64, outbox: StreamId, event: &Event) {
-        let Some(key) = event.record.as_ref().map(|r| r.key.to_string()) else { return };
-        self.seen.insert(key.clone(), event.revision.max(self.seen.get(&key).copied().unwrap_or(0)));
+        let Some(key) = event.record.as_ref().map(|r| r.key.to_string()) else {
+            return;
+        };
+        self.seen.insert(
+            key.clone(),
+            event.revision.max(self.seen.get(&key).copied().unwrap_or(0)),
+        );
         match event.kind {
             EventType::Changed | EventType::Undeleted => {
                 let data: Map<String, Value> = serde_json::from_slice(event.data.as_ref().unwrap().expose()).unwrap();
@@ -61,8 +74,21 @@ impl Product {
                 row.extend(data.clone());
                 row.retain(|_, v| !v.is_null());
                 let tenant = TenantName::new("acme").unwrap();
-                let id = EventId { tenant, outbox, revision: event.revision, plan: self.plan, says: event.says.clone() };
-                self.append(store, now, &key, "upsert", Some(Value::Object(data).to_string()), Some(id.encode()));
+                let id = EventId {
+                    tenant,
+                    outbox,
+                    revision: event.revision,
+                    plan: self.plan,
+                    says: event.says.clone(),
+                };
+                self.append(
+                    store,
+                    now,
+                    &key,
+                    "upsert",
+                    Some(Value::Object(data).to_string()),
+                    Some(id.encode()),
+                );
             }
             EventType::Deleted => {
                 self.rows.remove(&key);

@@ -39,7 +39,10 @@ impl Store {
         let seq = if ms == self.last.ms { self.last.seq + 1 } else { 0 };
         self.last = StreamId { ms, seq };
         self.added += 1;
-        let fields = fields.into_iter().map(|(n, v)| (Bytes::from(n.to_owned()), Bytes::from(v))).collect();
+        let fields = fields
+            .into_iter()
+            .map(|(n, v)| (Bytes::from(n.to_owned()), Bytes::from(v)))
+            .collect();
         self.log.insert(self.last, fields);
         self.last
     }
@@ -49,17 +52,22 @@ impl Store {
         Some(match effect {
             Effect::Attach => self.attach(now),
             Effect::ReadLog { log, after, count } => self.read(*log, *after, *count),
-            Effect::ScanCompacted { .. } => {
-                Input::Compacted(CompactedPage { records: self.compacted.keys().cloned().collect(), next: 0 })
-            }
+            Effect::ScanCompacted { .. } => Input::Compacted(CompactedPage {
+                records: self.compacted.keys().cloned().collect(),
+                next: 0,
+            }),
             Effect::Load { ticket, records, keys } => {
                 let records = records.iter().map(|key| self.load(key)).collect();
                 let seen = keys.iter().map(|k| self.seen.get(&k.key).copied()).collect();
-                Input::Loaded { ticket: *ticket, loaded: Loaded { records, seen } }
+                Input::Loaded {
+                    ticket: *ticket,
+                    loaded: Loaded { records, seen },
+                }
             }
-            Effect::Resolve { ticket, ids } => {
-                Input::Resolved { ticket: *ticket, keys: ids.iter().map(|id| self.ids.get(id).cloned()).collect() }
-            }
+            Effect::Resolve { ticket, ids } => Input::Resolved {
+                ticket: *ticket,
+                keys: ids.iter().map(|id| self.ids.get(id).cloned()).collect(),
+            },
             Effect::Begin { fence, intent, done } => {
                 if !self.pass(fence) {
                     return Some(Input::Lost(Lost::Fenced));
@@ -68,7 +76,12 @@ impl Store {
                 self.put_intent(intent);
                 Input::Begun(intent.batch)
             }
-            Effect::Commit { ticket, fence, script, commit } => self.commit(*ticket, fence, *script, commit, now),
+            Effect::Commit {
+                ticket,
+                fence,
+                script,
+                commit,
+            } => self.commit(*ticket, fence, *script, commit, now),
             Effect::Lengths => Input::Lengths(Lengths {
                 changes: self.log.len() as u64,
                 backfill: 0,
@@ -83,11 +96,28 @@ impl Store {
 
     fn attach(&mut self, now: u64) -> Input {
         let epoch = self.fence.as_ref().map_or(1, |f| f.epoch.0 + 1).max(now);
-        let fence = Fence { nonce: format!("n{epoch}").into(), epoch: Epoch(epoch), step: 0 };
+        let fence = Fence {
+            nonce: format!("n{epoch}").into(),
+            epoch: Epoch(epoch),
+            step: 0,
+        };
         self.fence = Some(fence.clone());
-        let intents = self.batches.values().map(|b| intent_codec::decode(b).unwrap()).collect();
-        let cursors = self.cursor.iter().map(|c| ("/data/ChangeEvents".into(), c.clone())).collect();
-        Input::Attached(Attached { fence, intents, cursors, redis_ms: now })
+        let intents = self
+            .batches
+            .values()
+            .map(|b| intent_codec::decode(b).unwrap())
+            .collect();
+        let cursors = self
+            .cursor
+            .iter()
+            .map(|c| ("/data/ChangeEvents".into(), c.clone()))
+            .collect();
+        Input::Attached(Attached {
+            fence,
+            intents,
+            cursors,
+            redis_ms: now,
+        })
     }
 
     fn pass(&mut self, named: &Fence) -> bool {
@@ -106,8 +136,14 @@ impl Store {
     fn read(&self, log: Log, after: StreamId, count: usize) -> Input {
         let mut entries = Vec::new();
         if log == Log::Changes {
-            let range = self.log.range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded)).take(count);
-            entries.extend(range.map(|(id, f)| RawEntry { at: EntryRef { log, id: *id }, fields: f.clone() }));
+            let range = self
+                .log
+                .range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded))
+                .take(count);
+            entries.extend(range.map(|(id, f)| RawEntry {
+                at: EntryRef { log, id: *id },
+                fields: f.clone(),
+            }));
         }
         let end = entries.len() < count;
         Input::Log(LogChunk { log, entries, end })
@@ -140,20 +176,32 @@ impl Store {
         }
         for (key, row) in &commit.rows {
             let bytes = row_codec::encode(row);
-            let old = self.rows.insert(key.clone(), bytes).map(|b| row_codec::decode(&b).unwrap());
-            assert!(old.is_none_or(|o| o.last_seq <= row.last_seq), "a row's sequence never falls");
+            let old = self
+                .rows
+                .insert(key.clone(), bytes)
+                .map(|b| row_codec::decode(&b).unwrap());
+            assert!(
+                old.is_none_or(|o| o.last_seq <= row.last_seq),
+                "a row's sequence never falls"
+            );
         }
         for id in &commit.unlinks {
             self.ids.remove(id);
         }
         for (id, key) in &commit.links {
             let old = self.ids.insert(*id, key.clone());
-            assert!(old.is_none_or(|o| o == *key), "a Salesforce record has one key for ever");
+            assert!(
+                old.is_none_or(|o| o == *key),
+                "a Salesforce record has one key for ever"
+            );
         }
         for (key, fold) in &commit.compacted_put {
             self.compacted.insert(key.clone(), fold_codec::encode(fold));
         }
-        commit.compacted_remove.iter().for_each(|k| drop(self.compacted.remove(k)));
+        commit
+            .compacted_remove
+            .iter()
+            .for_each(|k| drop(self.compacted.remove(k)));
         for (key, letter) in &commit.dead_put {
             if let DeadKey::Record(key) = key {
                 self.dead.insert(key.clone(), letter.clone());
@@ -166,7 +214,10 @@ impl Store {
         }
         self.seen.extend(commit.seen.iter().map(|k| (k.key, k.content)));
         for entry in &commit.append {
-            let data = entry.data.as_ref().map(|d| String::from_utf8(d.expose().to_vec()).unwrap());
+            let data = entry
+                .data
+                .as_ref()
+                .map(|d| String::from_utf8(d.expose().to_vec()).unwrap());
             let mut fields = vec![
                 ("object", entry.record.object.to_string()),
                 ("key", entry.record.key.to_string()),
@@ -178,7 +229,13 @@ impl Store {
         }
         for event in &commit.outbox {
             self.outbox_added += 1;
-            self.outbox.push((StreamId { ms: self.outbox_added, seq: 0 }, event.clone()));
+            self.outbox.push((
+                StreamId {
+                    ms: self.outbox_added,
+                    seq: 0,
+                },
+                event.clone(),
+            ));
         }
         for (_, place) in &commit.cursors {
             self.cursor = Some(place.clone());
@@ -187,6 +244,12 @@ impl Store {
         self.settled += c.settled + c.duplicate + c.stale + c.refused + c.dead;
         self.compacted_gauge += c.compacted;
         self.echoes += c.echoes;
-        Input::Committed { ticket, done: Committed { deleted, ..Committed::default() } }
+        Input::Committed {
+            ticket,
+            done: Committed {
+                deleted,
+                ..Committed::default()
+            },
+        }
     }
 }

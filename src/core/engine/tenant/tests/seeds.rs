@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::world::{Faults, PAIRS, World};
+use super::model_plan::PAIRS;
+use super::world::{Faults, World};
 
 fn judge(world: &World, seed: u64) {
     for (key, row) in &world.product.rows {
@@ -11,18 +12,36 @@ fn judge(world: &World, seed: u64) {
         if world.store.dead.keys().any(|dead| dead.key.as_ref() == key) {
             continue;
         }
-        assert_eq!(found.len(), 1, "seed {seed}: {key} has one record in the org (C5)\n{}", world.story(key));
+        assert_eq!(
+            found.len(),
+            1,
+            "seed {seed}: {key} has one record in the org (C5)\n{}",
+            world.story(key)
+        );
         for (name, salesforce) in PAIRS {
             let ours = row.get(name).unwrap_or(&Value::Null);
             let theirs = found[0].1.get(salesforce).unwrap_or(&Value::Null);
-            assert_eq!(ours, theirs, "seed {seed}: {key}.{name} is equal on both sides (C1)\n{}", world.story(key));
+            assert_eq!(
+                ours,
+                theirs,
+                "seed {seed}: {key}.{name} is equal on both sides (C1)\n{}",
+                world.story(key)
+            );
         }
     }
     for fields in world.org.live.values() {
         let key = fields["Tandem_Key__c"].as_str().unwrap();
-        assert!(world.product.rows.contains_key(key), "seed {seed}: {key} was deleted and is not back (C4)\n{}", world.story(key));
+        assert!(
+            world.product.rows.contains_key(key),
+            "seed {seed}: {key} was deleted and is not back (C4)\n{}",
+            world.story(key)
+        );
         let part = |name: &str| fields.get(name).and_then(Value::as_str).map(|t| t[1..].to_owned());
-        assert_eq!(part("MailingCity"), part("MailingStreet"), "seed {seed}: a group is never mixed (C2)");
+        assert_eq!(
+            part("MailingCity"),
+            part("MailingStreet"),
+            "seed {seed}: a group is never mixed (C2)"
+        );
     }
     let store = &world.store;
     let counted = store.settled + store.compacted_gauge + store.log.len() as i64;
@@ -52,7 +71,12 @@ fn both_sides_converge_without_faults() {
 #[test]
 fn both_sides_converge_with_crashes_and_lost_answers() {
     for seed in 1..=300 {
-        let faults = Faults { crash: 40, lost_answer: 15, lost_request: 10, ..Faults::default() };
+        let faults = Faults {
+            crash: 40,
+            lost_answer: 15,
+            lost_request: 10,
+            ..Faults::default()
+        };
         judge(&run(seed, faults, 1_500), seed);
     }
 }
@@ -60,7 +84,12 @@ fn both_sides_converge_with_crashes_and_lost_answers() {
 #[test]
 fn both_sides_converge_with_compaction_and_a_small_window() {
     for seed in 1..=150 {
-        let faults = Faults { crash: 40, lost_answer: 15, compact: true, ..Faults::default() };
+        let faults = Faults {
+            crash: 40,
+            lost_answer: 15,
+            compact: true,
+            ..Faults::default()
+        };
         judge(&run(seed, faults, 1_500), seed);
     }
 }
@@ -68,7 +97,12 @@ fn both_sides_converge_with_compaction_and_a_small_window() {
 #[test]
 fn both_sides_converge_but_for_records_in_dead_letters() {
     for seed in 1..=100 {
-        let faults = Faults { crash: 20, lost_answer: 10, bad_values: true, ..Faults::default() };
+        let faults = Faults {
+            crash: 20,
+            lost_answer: 10,
+            bad_values: true,
+            ..Faults::default()
+        };
         judge(&run(seed, faults, 1_500), seed);
     }
 }
@@ -76,7 +110,11 @@ fn both_sides_converge_but_for_records_in_dead_letters() {
 #[test]
 fn at_rest_the_engine_writes_nothing_more_even_to_a_new_owner() {
     for seed in 1..=60 {
-        let faults = Faults { crash: 30, lost_answer: 10, ..Faults::default() };
+        let faults = Faults {
+            crash: 30,
+            lost_answer: 10,
+            ..Faults::default()
+        };
         let mut world = run(seed, faults, 1_000);
         let writes = world.org.writes;
         world.restart_machine();
@@ -89,7 +127,11 @@ fn at_rest_the_engine_writes_nothing_more_even_to_a_new_owner() {
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    let faults = Faults { crash: 40, lost_answer: 15, ..Faults::default() };
+    let faults = Faults {
+        crash: 40,
+        lost_answer: 15,
+        ..Faults::default()
+    };
     let (one, two) = (run(42, faults, 2_000), run(42, faults, 2_000));
     assert_eq!(one.notes, two.notes);
     assert_eq!(one.org.writes, two.org.writes);

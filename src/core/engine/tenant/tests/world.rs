@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::model_org::Org;
+use super::model_plan::{PAIRS, plan};
 use super::model_product::Product;
 use super::model_store::Store;
-use crate::domain::ids::{FieldIdx, ReplayId, TenantName};
-use crate::domain::plan::{Direction, FieldPlan, Kind, ObjectPlan, Policy, TenantPlan};
+use crate::domain::ids::{ReplayId, TenantName};
+use crate::domain::plan::TenantPlan;
 use crate::domain::time::Timestamp;
 use crate::engine::call::{WriteAnswer, WriteCall};
 use crate::engine::classify::{CallFault, Class};
@@ -70,50 +71,6 @@ pub struct World {
     pub trace: Vec<String>,
 }
 
-pub fn plan() -> Arc<TenantPlan> {
-    let field = |idx: u16, name: &str, salesforce: &str, policy, group| FieldPlan {
-        idx: FieldIdx(idx),
-        name: name.into(),
-        salesforce: salesforce.into(),
-        kind: Kind::Text,
-        direction: Direction::Both,
-        on_conflict: policy,
-        personal: false,
-        required: false,
-        references: None,
-        values: Default::default(),
-        scale: None,
-        group,
-    };
-    let object = ObjectPlan {
-        object: "contact".into(),
-        sobject: "Contact".into(),
-        external_id: "Tandem_Key__c".into(),
-        sequence: Some("Tandem_Seq__c".into()),
-        direction: Direction::Both,
-        fields: vec![
-            field(0, "city", "MailingCity", Policy::Salesforce, Some(0)),
-            field(1, "email", "Email", Policy::Product, None),
-            field(2, "first_name", "FirstName", Policy::Salesforce, None),
-            field(3, "last_name", "LastName", Policy::Salesforce, None),
-            field(4, "street", "MailingStreet", Policy::Salesforce, Some(0)),
-        ],
-        groups: vec![vec![FieldIdx(0), FieldIdx(4)]],
-        version: 77,
-        rank: 0,
-    };
-    Arc::new(TenantPlan { objects: vec![Arc::new(object)] })
-}
-
-#[rustfmt::skip]
-pub const PAIRS: [(&str, &str); 5] = [
-    ("city", "MailingCity"),
-    ("email", "Email"),
-    ("first_name", "FirstName"),
-    ("last_name", "LastName"),
-    ("street", "MailingStreet"),
-];
-
 impl World {
     pub fn new(seed: u64, faults: Faults) -> Self {
         let mut settings = TenantSettings::new(TenantName::new("acme").unwrap());
@@ -127,7 +84,10 @@ impl World {
         }
         let plan = plan();
         let machine = Machine::new(settings.clone(), Arc::clone(&plan), [7; 32]);
-        let product = Product { plan: 77, ..Product::default() };
+        let product = Product {
+            plan: 77,
+            ..Product::default()
+        };
         let mut world = Self {
             now: 1_790_000_000_000,
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
@@ -155,7 +115,8 @@ impl World {
     fn org_write(&mut self, call: &WriteCall) -> WriteAnswer {
         let from = self.org.events.len();
         let answer = self.org.apply(call, self.now);
-        self.trace.push(format!("\"*\" org writes {}..{}", from + 1, self.org.events.len()));
+        self.trace
+            .push(format!("\"*\" org writes {}..{}", from + 1, self.org.events.len()));
         answer
     }
 
@@ -174,27 +135,50 @@ impl World {
     fn carry_out(&mut self, effect: Effect) {
         if let Effect::Begin { intent, .. } = &effect {
             for r in &intent.records {
-                self.trace.push(format!("{:?} begin {} {:?} {}", r.record.key, intent.batch, r.verb, r.seq));
+                self.trace.push(format!(
+                    "{:?} begin {} {:?} {}",
+                    r.record.key, intent.batch, r.verb, r.seq
+                ));
             }
         }
         if let Effect::Commit { commit, script, .. } = &effect {
             for event in &commit.outbox {
-                let data = event.data.as_ref().or(event.detail.as_ref()).map(|d| String::from_utf8_lossy(d.expose()).into_owned());
+                let data = event
+                    .data
+                    .as_ref()
+                    .or(event.detail.as_ref())
+                    .map(|d| String::from_utf8_lossy(d.expose()).into_owned());
                 let key = event.record.as_ref().map(|r| r.key.to_string());
-                self.trace.push(format!("{:?} {script:?} tells {:?} r{} {data:?}", key, event.kind, event.revision));
+                self.trace.push(format!(
+                    "{:?} {script:?} tells {:?} r{} {data:?}",
+                    key, event.kind, event.revision
+                ));
             }
             for entry in &commit.append {
-                let data = entry.data.as_ref().map(|d| String::from_utf8_lossy(d.expose()).into_owned());
+                let data = entry
+                    .data
+                    .as_ref()
+                    .map(|d| String::from_utf8_lossy(d.expose()).into_owned());
                 self.trace.push(format!("{:?} write-back {data:?}", entry.record.key));
             }
             for (key, fold) in &commit.compacted_put {
-                self.trace.push(format!("{:?} compacted {} entries, seq {}", key.key, fold.entries, fold.seq));
+                self.trace.push(format!(
+                    "{:?} compacted {} entries, seq {}",
+                    key.key, fold.entries, fold.seq
+                ));
             }
             for key in &commit.compacted_remove {
                 self.trace.push(format!("{:?} no longer compacted", key.key));
             }
             for (key, row) in &commit.rows {
-                self.trace.push(format!("{:?} {script:?} row seq {} rev {} unconfirmed {:?} told {:?}", key.key, row.last_seq, row.revision, row.unconfirmed.iter().map(|u| u.seq).collect::<Vec<_>>(), row.told.iter().map(|t| t.revision).collect::<Vec<_>>()));
+                self.trace.push(format!(
+                    "{:?} {script:?} row seq {} rev {} unconfirmed {:?} told {:?}",
+                    key.key,
+                    row.last_seq,
+                    row.revision,
+                    row.unconfirmed.iter().map(|u| u.seq).collect::<Vec<_>>(),
+                    row.told.iter().map(|t| t.revision).collect::<Vec<_>>()
+                ));
             }
         }
         if let Some(input) = self.store.run(&effect, self.now) {
@@ -207,7 +191,9 @@ impl World {
                 let late = self.dice.of(100) < self.faults.lost_answer;
                 self.wire.push(Wire::Request(batch, call, late));
             }
-            Effect::Read { ticket, ids, fields, .. } => {
+            Effect::Read {
+                ticket, ids, fields, ..
+            } => {
                 let rows = self.org.read(&ids, &fields);
                 self.store_queue.push_back(Input::Read { ticket, rows });
             }
@@ -279,11 +265,23 @@ impl World {
                     detail: String::new(),
                     retry_after: None,
                 };
-                let answer = WriteAnswer { outcome: Err(fault), usage: None, took: Duration::ZERO, requests: 1 };
+                let answer = WriteAnswer {
+                    outcome: Err(fault),
+                    usage: None,
+                    took: Duration::ZERO,
+                    requests: 1,
+                };
                 self.wire.push(Wire::Answer(batch, answer));
                 match self.dice.of(3) {
                     0 => drop(self.org_write(&call)),
-                    1 => self.wire.push(Wire::Request(crate::domain::ids::BatchId { number: u64::MAX, ..batch }, call, false)),
+                    1 => self.wire.push(Wire::Request(
+                        crate::domain::ids::BatchId {
+                            number: u64::MAX,
+                            ..batch
+                        },
+                        call,
+                        false,
+                    )),
                     _ => {}
                 }
             }
@@ -295,7 +293,12 @@ impl World {
                     detail: String::new(),
                     retry_after: None,
                 };
-                let answer = WriteAnswer { outcome: Err(fault), usage: None, took: Duration::ZERO, requests: 1 };
+                let answer = WriteAnswer {
+                    outcome: Err(fault),
+                    usage: None,
+                    took: Duration::ZERO,
+                    requests: 1,
+                };
                 drop(call);
                 self.wire.push(Wire::Answer(batch, answer));
             }
@@ -304,10 +307,15 @@ impl World {
                 self.wire.push(Wire::Answer(batch, answer));
             }
             Wire::Answer(batch, answer) => {
-                let rows: Vec<String> = answer.outcome.iter().flatten().map(|o| match o {
-                    crate::engine::classify::RowOutcome::Done { id, created } => format!("{id} {created}"),
-                    crate::engine::classify::RowOutcome::Failed(f) => f.code.to_string(),
-                }).collect();
+                let rows: Vec<String> = answer
+                    .outcome
+                    .iter()
+                    .flatten()
+                    .map(|o| match o {
+                        crate::engine::classify::RowOutcome::Done { id, created } => format!("{id} {created}"),
+                        crate::engine::classify::RowOutcome::Failed(f) => f.code.to_string(),
+                    })
+                    .collect();
                 self.trace.push(format!("\"*\" answer {batch} {rows:?}"));
                 self.inputs.push_back(Input::Answered { batch, answer });
             }
@@ -315,7 +323,9 @@ impl World {
     }
 
     fn deliver_events(&mut self) {
-        let Some(place) = self.subscribed.filter(|_| self.wants_events) else { return };
+        let Some(place) = self.subscribed.filter(|_| self.wants_events) else {
+            return;
+        };
         let until = (place + 1 + self.dice.of(4) as usize).min(self.org.events.len());
         if until <= place {
             return;
@@ -329,10 +339,13 @@ impl World {
     }
 
     fn product_applies(&mut self) {
-        let Some((id, event)) = self.store.outbox.get(self.told).cloned() else { return };
+        let Some((id, event)) = self.store.outbox.get(self.told).cloned() else {
+            return;
+        };
         self.told += 1;
         let key = event.record.as_ref().map(|r| r.key.to_string());
-        self.trace.push(format!("{key:?} product applies {:?} r{}", event.kind, event.revision));
+        self.trace
+            .push(format!("{key:?} product applies {:?} r{}", event.kind, event.revision));
         self.product.apply(&mut self.store, self.now, id, &event);
         self.inputs.push_back(Input::Wake);
     }
@@ -355,7 +368,8 @@ impl World {
 
     fn product_edits(&mut self) {
         let key = format!("k{}", self.dice.of(12));
-        self.trace.push(format!("{key:?} product edits, entry after {}", self.store.last));
+        self.trace
+            .push(format!("{key:?} product edits, entry after {}", self.store.last));
         if self.dice.of(14) == 0 {
             self.product.delete(&mut self.store, self.now, &key);
         } else {
@@ -382,7 +396,8 @@ impl World {
             .filter(|(_, v)| v != "BAD")
             .map(|(n, v)| (PAIRS.iter().find(|(p, _)| *p == n).unwrap().1.to_owned(), v))
             .collect();
-        self.trace.push(format!("\"*\" person edits {}", self.org.events.len() + 1));
+        self.trace
+            .push(format!("\"*\" person edits {}", self.org.events.len() + 1));
         self.org.update(id, fields, self.now);
     }
 
@@ -403,23 +418,50 @@ impl World {
                 return;
             }
         }
-        panic!("no rest: {:?} log {} notes {:?}", self.machine.snapshot(), self.store.log.len(), self.notes.iter().rev().take(8).collect::<Vec<_>>());
+        panic!(
+            "no rest: {:?} log {} notes {:?}",
+            self.machine.snapshot(),
+            self.store.log.len(),
+            self.notes.iter().rev().take(8).collect::<Vec<_>>()
+        );
     }
 
     /// What happened to one record, also in the org.
     pub fn story(&self, key: &str) -> String {
         let quoted = format!("{key:?}");
-        let mut lines: Vec<String> = self.trace.iter().filter(|l| l.contains(&quoted) || l.contains("\"*\"")).cloned().collect();
-        let ids: Vec<_> = self.org.events.iter().filter(|e| e.field("Tandem_Key__c") == Some(&crate::engine::inbound::SalesforceValue::Text(key.into()))).flat_map(|e| e.ids.clone()).collect();
+        let mut lines: Vec<String> = self
+            .trace
+            .iter()
+            .filter(|l| l.contains(&quoted) || l.contains("\"*\""))
+            .cloned()
+            .collect();
+        let ids: Vec<_> = self
+            .org
+            .events
+            .iter()
+            .filter(|e| e.field("Tandem_Key__c") == Some(&crate::engine::inbound::SalesforceValue::Text(key.into())))
+            .flat_map(|e| e.ids.clone())
+            .collect();
         for event in self.org.events.iter().filter(|e| ids.contains(&e.ids[0])) {
-            let fields: Vec<String> = event.fields.iter().map(|(n, v)| match v {
-                crate::engine::inbound::SalesforceValue::Text(t) => format!("{n}={t}"),
-                crate::engine::inbound::SalesforceValue::Double(d) => format!("{n}={d}"),
-                _ => format!("{n}=null"),
-            }).collect();
+            let fields: Vec<String> = event
+                .fields
+                .iter()
+                .map(|(n, v)| match v {
+                    crate::engine::inbound::SalesforceValue::Text(t) => format!("{n}={t}"),
+                    crate::engine::inbound::SalesforceValue::Double(d) => format!("{n}={d}"),
+                    _ => format!("{n}=null"),
+                })
+                .collect();
             lines.push(format!("org #{} {:?} {fields:?}", event.commit_number, event.kind));
         }
-        lines.push(format!("compacted {:?}", self.store.compacted.keys().map(|k| k.key.to_string()).collect::<Vec<_>>()));
+        lines.push(format!(
+            "compacted {:?}",
+            self.store
+                .compacted
+                .keys()
+                .map(|k| k.key.to_string())
+                .collect::<Vec<_>>()
+        ));
         lines.push(format!("machine {:?}", self.machine.snapshot()));
         lines.join("\n")
     }

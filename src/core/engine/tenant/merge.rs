@@ -1,0 +1,233 @@
+//! The merge of one record's event with what the product side has under way: unit by unit, by policy.
+
+use std::sync::Arc;
+
+use super::Machine;
+use super::inbound::{Work, id_of};
+use super::own_writes::hash_of;
+use super::table::{Record, set_hash};
+use crate::domain::ids::FieldIdx;
+use crate::domain::payload::RawJson;
+use crate::domain::plan::{FieldPlan, Kind, ObjectPlan, Policy};
+use crate::domain::row::{FieldHash, Row};
+use crate::domain::salesforce_id::SalesforceId;
+use crate::domain::salesforce_value::SalesforceValue;
+use crate::domain::value::{self, Told};
+use crate::engine::inbound::ChangeEvent;
+
+/// One field of an event, understood.
+pub(super) struct Heard {
+    pub(super) idx: FieldIdx,
+    pub(super) name: Arc<str>,
+    pub(super) hash: FieldHash,
+    /// The value in product terms; none for a reference to a record without a key.
+    pub(super) told: Option<RawJson>,
+}
+
+/// What the product side wants of a field at the moment of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Local {
+    /// Nothing.
+    No,
+    /// An edit that was not sent yet, with its hash.
+    Pending(FieldHash),
+    /// A write on its way, or in doubt.
+    InFlight(FieldHash),
+    /// A write that is in place; its event is to come.
+    Sent(FieldHash),
+}
+
+impl Local {
+    fn hash(self) -> Option<FieldHash> {
+        match self {
+            Self::No => None,
+            Self::Pending(h) | Self::InFlight(h) | Self::Sent(h) => Some(h),
+        }
+    }
+}
+
+/// What an event comes to for one record.
+#[derive(Default)]
+pub(super) struct Verdict {
+    pub(super) tell: Vec<(Arc<str>, RawJson)>,
+    pub(super) says: Vec<(FieldIdx, FieldHash)>,
+    pub(super) write_back: Vec<(Arc<str>, RawJson)>,
+    pub(super) lost_by_product: Vec<FieldIdx>,
+    pub(super) lost_by_salesforce: Vec<FieldIdx>,
+}
+
+impl Machine {
+    /// The event's mapped fields, normalised.
+    pub(super) fn hear(&self, work: &Work, plan: &ObjectPlan, event: &ChangeEvent, id: SalesforceId) -> Vec<Heard> {
+        let read = work.reads.get(&id);
+        let mut heard = Vec::new();
+        for field in &plan.fields {
+            let from_read = read
+                .and_then(|values| values.iter().find(|(n, _)| *n == field.salesforce))
+                .map(|(_, v)| v);
+            let in_event = event.field(&field.salesforce);
+            // A group is heard as a whole: from the read, where the event held a part of it only.
+            let Some(value) = from_read.or(in_event) else { continue };
+            if let Some(h) = self.hear_field(work, plan, field, value) {
+                heard.push(h);
+            }
+        }
+        heard
+    }
+
+    fn hear_field(&self, work: &Work, plan: &ObjectPlan, field: &FieldPlan, value: &SalesforceValue) -> Option<Heard> {
+        let parent = (field.kind == Kind::Reference)
+            .then(|| id_of(value))
+            .flatten()
+            .and_then(|id| self.key_of(work, id));
+        let inbound = value::to_product(field, value, parent.as_ref().map(|p| p.key.as_ref())).ok()?;
+        let hash = self.digest.field(&plan.object, &field.name, inbound.normal.as_bytes());
+        let told = match inbound.told {
+            Told::Value(json) => Some(json),
+            Told::ParentWithoutKey(_) => None,
+        };
+        Some(Heard {
+            idx: field.idx,
+            name: Arc::clone(&field.name),
+            hash,
+            told,
+        })
+    }
+
+    /// Fields that travel together, and what Salesforce's edit of them means.
+    pub(super) fn decide_unit(
+        &self,
+        plan: &ObjectPlan,
+        record: &Record,
+        row: &mut Row,
+        unit: Vec<Heard>,
+        verdict: &mut Verdict,
+    ) {
+        let locals: Vec<Local> = unit.iter().map(|h| self.local(plan, record, h.idx)).collect();
+        let same_as_base = unit.iter().all(|h| row.base.get(plan.version, h.idx) == h.hash);
+        // A write of ours that was committed later stands over the event's value.
+        let standing = |h: &Heard| record.row.unconfirmed.iter().any(|w| hash_of(w, h.idx).is_some());
+        let sent = unit.iter().any(standing);
+        if !sent {
+            for h in &unit {
+                row.base.set(plan.version, h.idx, h.hash);
+            }
+        }
+        // What the product was told last, and no edit of it has answered, is what the product will hold: whatever
+        // of its own is still under way lost to that already.
+        let open = || record.row.told.iter().filter(|t| !t.answered);
+        let told = |idx: FieldIdx| open().flat_map(|t| &t.fields).find(|(i, _)| *i == idx).map(|(_, h)| *h);
+        if unit.iter().any(|h| told(h.idx).is_some()) {
+            if unit.iter().any(|h| told(h.idx) != Some(h.hash)) {
+                self.flows(record, &locals, unit, plan, verdict);
+            }
+            return;
+        }
+        let differs = unit
+            .iter()
+            .zip(&locals)
+            .any(|(h, local)| local.hash().is_some_and(|hash| hash != h.hash));
+        if !differs {
+            // Both sides hold it, or only Salesforce changed it.
+            if !same_as_base && locals.iter().all(|l| *l == Local::No) {
+                self.flows(record, &locals, unit, plan, verdict);
+            }
+            return;
+        }
+        if same_as_base && !sent {
+            // Salesforce still holds what it held when the product's edit was made.
+            return;
+        }
+        let policy = unit
+            .first()
+            .and_then(|h| plan.at(h.idx))
+            .map_or(Policy::Salesforce, |f| f.on_conflict);
+        let fields = unit.iter().map(|h| h.idx);
+        match policy {
+            Policy::Product => verdict.lost_by_salesforce.extend(fields),
+            Policy::Salesforce => {
+                verdict.lost_by_product.extend(fields);
+                write_back(&unit, verdict);
+                tell(plan, unit, verdict);
+            }
+        }
+    }
+
+    /// Salesforce's value goes to the product. Where something else is under way for it, it is also written back over it.
+    fn flows(&self, record: &Record, locals: &[Local], unit: Vec<Heard>, plan: &ObjectPlan, verdict: &mut Verdict) {
+        let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
+        let under_way = |idx: FieldIdx| {
+            record.unread.contains(&idx)
+                || folds
+                    .iter()
+                    .flatten()
+                    .any(|p| p.fold.fields.iter().any(|f| f.idx == idx))
+        };
+        if locals.iter().any(|l| *l != Local::No) || unit.iter().any(|h| under_way(h.idx)) {
+            write_back(&unit, verdict);
+        }
+        tell(plan, unit, verdict);
+    }
+
+    /// The newest thing that the product side has under way for a field.
+    fn local(&self, plan: &ObjectPlan, record: &Record, idx: FieldIdx) -> Local {
+        let in_doubt = record.doubt.is_some() && !record.base_known();
+        if let Some(pending) = &record.pending
+            && let Some(field) = pending.fold.fields.iter().find(|f| f.idx == idx && !f.engine)
+            && let Some(plan_field) = plan.at(idx)
+            && let Ok(outbound) = value::to_salesforce(plan_field, &field.value)
+        {
+            let hash = self
+                .digest
+                .field(&plan.object, &plan_field.name, outbound.normal.as_bytes());
+            // A write in doubt that an event has shown to be in place is history, not a wish.
+            let in_place = record.doubt.is_some_and(|d| record.confirmed_seq >= d.seq)
+                && record.row.base.get(plan.version, idx) == hash;
+            return match (in_place, in_doubt) {
+                (true, _) => Local::No,
+                (false, true) => Local::InFlight(hash),
+                (false, false) => Local::Pending(hash),
+            };
+        }
+        if let Some(flight) = record.flight.as_ref().filter(|f| f.write.seq > record.confirmed_seq)
+            && let Some(hash) = hash_of(&flight.write, idx)
+        {
+            return Local::InFlight(hash);
+        }
+        let sent = record
+            .row
+            .unconfirmed
+            .iter()
+            .rev()
+            .find_map(|write| hash_of(write, idx));
+        sent.map_or(Local::No, Local::Sent)
+    }
+}
+
+fn write_back(unit: &[Heard], verdict: &mut Verdict) {
+    let values = unit.iter().filter_map(|h| Some((Arc::clone(&h.name), h.told.clone()?)));
+    verdict.write_back.extend(values);
+}
+
+fn tell(plan: &ObjectPlan, unit: Vec<Heard>, verdict: &mut Verdict) {
+    for h in unit {
+        let tells = plan.at(h.idx).is_some_and(|f| f.direction.tells_product());
+        if let (true, Some(value)) = (tells, h.told) {
+            set_hash(&mut verdict.says, h.idx, h.hash);
+            verdict.tell.push((h.name, value));
+        }
+    }
+}
+
+/// Heard fields by unit: groups whole, others alone.
+pub(super) fn units(plan: &ObjectPlan, heard: Vec<Heard>) -> Vec<Vec<Heard>> {
+    let mut units: Vec<(Option<u16>, Vec<Heard>)> = Vec::new();
+    for h in heard {
+        let group = plan.at(h.idx).and_then(|f| f.group);
+        match units.iter_mut().find(|(g, _)| group.is_some() && *g == group) {
+            Some((_, unit)) => unit.push(h),
+            None => units.push((group, vec![h])),
+        }
+    }
+    units.into_iter().map(|(_, unit)| unit).collect()
+}

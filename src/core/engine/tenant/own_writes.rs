@@ -1,0 +1,63 @@
+//! What is remembered of own writes: which of them an event shows, which stand over it, what is still wanted.
+
+use super::merge::Heard;
+use super::table::Record;
+use crate::domain::ids::FieldIdx;
+use crate::domain::plan::ObjectPlan;
+use crate::domain::row::{FieldHash, SentWrite};
+
+/// The hash that a write put into a field.
+pub(super) fn hash_of(write: &SentWrite, idx: FieldIdx) -> Option<FieldHash> {
+    write.fields.iter().find(|(i, _)| *i == idx).map(|(_, h)| *h)
+}
+
+/// Whether the product's delete of the record is under way.
+pub(super) fn deleting(record: &Record) -> bool {
+    let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
+    folds.into_iter().flatten().any(|p| p.fold.delete && !p.fold.upsert)
+}
+
+/// The highest sequence that this owner, or one before it, can have sent for the record.
+pub(super) fn highest_seq(record: &Record) -> u64 {
+    let pending = record.pending.as_ref().map_or(0, |p| p.fold.seq);
+    let flight = record.flight.as_ref().map_or(0, |f| f.write.seq);
+    let doubt = record.doubt.map_or(0, |d| d.seq);
+    record.row.last_seq.max(pending).max(flight).max(doubt)
+}
+
+/// Whether a field's value in an event of our own is the one that we wrote under that sequence.
+pub(super) fn is_ours(record: &Record, plan: &ObjectPlan, seq: u64, heard: &Heard) -> bool {
+    let flight = record.flight.as_ref().map(|f| &f.write);
+    let mut writes = record.row.unconfirmed.iter().chain(flight);
+    match writes.find(|w| w.seq == seq).and_then(|w| hash_of(w, heard.idx)) {
+        Some(hash) => hash == heard.hash,
+        // Of writes in doubt only the highest sequence is known. A field still to be sent was in one, or goes again.
+        None if record.doubt.is_some_and(|d| seq <= d.seq) && wants(record, heard.idx) => true,
+        None => record.row.base.get(plan.version, heard.idx) == heard.hash,
+    }
+}
+
+/// What is remembered of the write with this sequence.
+pub(super) fn written_by(record: &Record, seq: u64) -> Vec<(FieldIdx, FieldHash)> {
+    let flight = record.flight.as_ref().map(|f| &f.write);
+    let write = record.row.unconfirmed.iter().chain(flight).find(|w| w.seq == seq);
+    write.map(|w| w.fields.clone()).unwrap_or_default()
+}
+
+/// Whether the product's wish for this field is still under way.
+pub(super) fn wants(record: &Record, idx: FieldIdx) -> bool {
+    let flight = record.flight.as_ref().map(|f| &f.pending);
+    let mut folds = record.pending.iter().chain(flight);
+    folds.any(|p| p.fold.delete || p.fold.fields.iter().any(|f| f.idx == idx))
+}
+
+/// Whether a later write of ours stands over this field: the event's value is history.
+pub(super) fn hidden_by_later(record: &Record, seq: u64, idx: FieldIdx) -> bool {
+    let flight = record.flight.as_ref().map(|f| &f.write);
+    record
+        .row
+        .unconfirmed
+        .iter()
+        .chain(flight)
+        .any(|w| w.seq > seq && hash_of(w, idx).is_some())
+}
