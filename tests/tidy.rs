@@ -77,6 +77,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             ][..],
         ),
         ("cli", &["cli", "app", "settings", "telemetry"][..]),
+        ("bin", &[][..]),
     ])
 }
 

@@ -1,3 +1,5 @@
+//! The script `attach` against a real Redis.
+
 use redis::AsyncCommands;
 use tandem::port::store::{Lane, StoreError};
 use tandem::store::keys;

@@ -1,3 +1,5 @@
+//! The script `compact` against a real Redis.
+
 use tandem::port::store::Lane;
 use tandem_core::domain::payload::RawJson;
 use tandem_core::domain::stream::{Log, StreamId};

@@ -1,3 +1,5 @@
+//! The store's doorbell against a real Redis.
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The script `emit` against a real Redis.
+
 use tandem::port::store::Lane;
 use tandem_core::domain::ids::ReplayId;
 use tandem_core::domain::payload::RawJson;

@@ -1,3 +1,5 @@
+//! The script `forwarded` against a real Redis.
+
 use redis::AsyncCommands;
 use redis::streams::StreamRangeReply;
 use tandem::port::store::Lane;

@@ -1,3 +1,5 @@
+//! The script `heartbeat` against a real Redis.
+
 use std::time::Duration;
 
 use redis::AsyncCommands;

@@ -1,3 +1,5 @@
+//! The store's lane against a real Redis.
+
 use std::time::Duration;
 
 use tandem::port::store::{Lane, StoreError};

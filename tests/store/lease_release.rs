@@ -1,3 +1,5 @@
+//! The script `lease_release` against a real Redis.
+
 use redis::AsyncCommands;
 use tandem::port::cluster::{Cluster, LeaseAnswer};
 use tandem::store::keys;

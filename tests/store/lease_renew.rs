@@ -1,3 +1,5 @@
+//! The script `lease_renew` against a real Redis.
+
 use tandem::port::cluster::Cluster;
 use tandem_core::domain::ids::Epoch;
 

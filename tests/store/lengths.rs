@@ -1,3 +1,5 @@
+//! The script `lengths` against a real Redis.
+
 use redis::AsyncCommands;
 use tandem::port::store::Lane;
 use tandem::store::keys;

@@ -1,3 +1,5 @@
+//! The script `link` against a real Redis.
+
 use tandem::store::Linked;
 
 use crate::fixture::*;

@@ -1,3 +1,5 @@
+//! The script `newest` against a real Redis.
+
 use redis::AsyncCommands;
 use tandem::port::cluster::Cluster;
 use tandem::store::keys;

@@ -1,3 +1,5 @@
+//! The store's seal against a real Redis.
+
 use tandem::port::seal::{SealError, Sealer};
 use tandem::store::seal::{KeyringError, RegionalKey, RegionalSealer};
 use tandem_core::domain::ids::TenantName;

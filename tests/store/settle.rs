@@ -1,3 +1,5 @@
+//! The script `settle` against a real Redis.
+
 use bytes::Bytes;
 use redis::AsyncCommands;
 use tandem::port::store::Lane;

@@ -1,3 +1,5 @@
+//! The script `token_put` against a real Redis.
+
 use secrecy::ExposeSecret;
 use tandem::port::token::{TokenError, TokenStore};
 use tandem::store::RedisTokens;

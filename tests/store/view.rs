@@ -1,3 +1,5 @@
+//! The store's view against a real Redis.
+
 use tandem::port::cluster::Cluster;
 use tandem::port::store::Lane;
 use tandem::store::RedisView;

@@ -6,7 +6,7 @@
 
 use super::Case;
 use super::verdict::{Findings, Promise};
-use crate::history::{CommitKind, RecordHistory, Step, value_of};
+use crate::history::{Commit, CommitKind, RecordHistory, Step, value_of};
 use crate::shape::Policy;
 use crate::value::{Side, Value};
 
@@ -106,7 +106,8 @@ fn deletes(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Each conflict was won by the side that the policy of its fields names.
+/// Each conflict was won by the side that the policy of its fields names, or by the side that deleted the record:
+/// policies are about fields, a delete wins over an edit that had not seen it.
 fn winners(case: &Case<'_>, findings: &mut Findings) {
     for step in &case.record.steps {
         let Step::Conflict {
@@ -126,7 +127,14 @@ fn winners(case: &Case<'_>, findings: &mut Findings) {
                 .filter_map(|&at| case.object.fields.get(usize::from(at)))
                 .map(|f| f.policy)
         };
-        if policies().count() > 0 && policies().all(|policy| policy == wrong) {
+        let deleted = match winner {
+            Side::Product => case.record.steps.iter().any(|step| matches!(step, Step::Delete)),
+            Side::Org => {
+                let gone = |commit: &Commit| !commit.engine && commit.kind == CommitKind::Delete;
+                case.record.commits.iter().any(gone)
+            }
+        };
+        if !deleted && policies().count() > 0 && policies().all(|policy| policy == wrong) {
             findings.at(
                 Promise::C3,
                 case,
