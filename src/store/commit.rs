@@ -48,18 +48,20 @@ fn bucketed<T>(items: impl Iterator<Item = (Vec<u8>, T)>, buckets: u32) -> Bucke
 }
 
 fn engine_fields(entry: &EngineEntry) -> Vec<(&'static str, &[u8])> {
+    let op: &[u8] = if entry.data.is_some() { b"upsert" } else { b"delete" };
     let mut fields: Vec<(&'static str, &[u8])> = vec![
         ("object", entry.record.object.as_bytes()),
         ("key", entry.record.key.as_bytes()),
-        ("op", if entry.data.is_some() { b"upsert" } else { b"delete" }),
-        ("origin", b"engine"),
+        ("op", op),
     ];
-    if let Some(data) = &entry.data {
-        fields.push(("data", data.expose()));
-    }
-    if let Some(trace) = &entry.traceparent {
-        fields.push(("traceparent", trace.as_bytes()));
-    }
+    fields.extend(entry.data.as_ref().map(|data| ("data", data.expose().as_ref())));
+    fields.push(("origin", b"engine"));
+    fields.extend(
+        entry
+            .traceparent
+            .as_ref()
+            .map(|trace| ("traceparent", trace.as_bytes())),
+    );
     fields
 }
 

@@ -3,6 +3,7 @@
 use super::merge::Heard;
 use super::table::Record;
 use crate::domain::ids::FieldIdx;
+use crate::domain::payload::RawJson;
 use crate::domain::plan::ObjectPlan;
 use crate::domain::row::{FieldHash, SentWrite};
 
@@ -33,7 +34,11 @@ pub(super) fn is_ours(record: &Record, plan: &ObjectPlan, seq: u64, heard: &Hear
         Some(hash) => hash == heard.hash,
         // Of writes in doubt only the highest sequence is known. A field still to be sent was in one, or goes again.
         None if record.doubt.is_some_and(|d| seq <= d.seq) && wants(record, heard.idx) => true,
-        None => record.row.base.get(plan.version, heard.idx) == heard.hash,
+        // A create's event names every field; those that nobody set are no news.
+        None => {
+            let base = record.row.base.get(plan.version, heard.idx);
+            base == heard.hash || (!base.is_known() && heard.told.as_ref().is_some_and(RawJson::is_null))
+        }
     }
 }
 
