@@ -219,7 +219,7 @@ impl StreamTask {
 
     /// One subscription until it ends; nothing when nobody wants more.
     async fn listen(&self, place: &mut Option<ReplayId>, asked: &mut mpsc::Receiver<()>) -> Option<ChangesError> {
-        let from = place.clone().map_or(From::Latest, From::After);
+        let from = place.clone().map_or(From::Earliest, From::After);
         let mut stream = match self.spec.changes.subscribe(Arc::clone(&self.spec.topic), from).await {
             Ok(stream) => stream,
             Err(error) => return Some(error),

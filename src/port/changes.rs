@@ -10,8 +10,9 @@ use super::Answer;
 /// Where to begin.
 #[derive(Debug, Clone)]
 pub enum From {
-    /// New events only; used once, when a tenant is first seen.
-    Latest,
+    /// All that the org still holds (72 h): for a tenant without a cursor, or whose cursor was lost. Never "from now":
+    /// what happened before the subscription took effect would be missed.
+    Earliest,
     /// Strictly after this one.
     After(ReplayId),
 }

@@ -66,7 +66,7 @@ impl ChangeFeed for Site {
                 t.open += 1;
                 t.events = Some(events);
                 t.told.push(match from {
-                    From::Latest => "from latest".to_owned(),
+                    From::Earliest => "from earliest".to_owned(),
                     From::After(id) => format!("from {}", replay_number(&id)),
                 });
             });

@@ -146,7 +146,7 @@ impl World {
 
     /// Subscribes to new events and waits for a keep-alive: from then on nothing is missed.
     async fn listen(&self) -> Box<dyn ChangeStream> {
-        let mut stream = self.subscribe(From::Latest).await;
+        let mut stream = self.subscribe(From::Earliest).await;
         assert!(next(&mut stream).await.unwrap().events.is_empty());
         stream
     }
@@ -412,7 +412,7 @@ async fn a_refused_session_is_renewed_once() {
 
     // No token is good: one renewal, then the consumer is told.
     world.directory.good.lock().unwrap().clear();
-    let mut stream = world.subscribe(From::Latest).await;
+    let mut stream = world.subscribe(From::Earliest).await;
     let end = next(&mut stream).await.unwrap_err();
     assert!(matches!(end, ChangesError::Unauthorised { .. }), "{end}");
     assert_eq!(world.rig.stub.logins(), 3);
@@ -425,7 +425,7 @@ async fn a_refused_login_opens_no_stream() {
         400,
         r#"{"error":"invalid_grant","error_description":"inactive user"}"#,
     ));
-    let mut stream = world.subscribe(From::Latest).await;
+    let mut stream = world.subscribe(From::Earliest).await;
     assert!(matches!(
         next(&mut stream).await,
         Err(ChangesError::Unauthorised { .. })
@@ -462,7 +462,7 @@ async fn an_unknown_topic_is_no_lost_cursor() {
     let world = World::usual().await;
     let mut stream = world
         .feed
-        .subscribe("/data/NothingChangeEvent".into(), From::Latest)
+        .subscribe("/data/NothingChangeEvent".into(), From::Earliest)
         .await
         .unwrap();
     assert!(matches!(next(&mut stream).await, Err(ChangesError::Broken { .. })));

@@ -373,7 +373,10 @@ async fn own_writes_and_peoples_edits_come_back_as_events() {
     let world = World::start().await;
     let pool = Arc::new(ChannelPool::new(StreamSettings::default()).unwrap());
     let feed = TenantFeed::new(pool, Arc::clone(&world.keeper), world.http.hosts(), &world.pubsub_url).unwrap();
-    let mut stream = feed.subscribe("/data/ChangeEvents".into(), From::Latest).await.unwrap();
+    let mut stream = feed
+        .subscribe("/data/ChangeEvents".into(), From::Earliest)
+        .await
+        .unwrap();
     assert!(
         stream.next().await.unwrap().events.is_empty(),
         "a keep-alive says that the stream stands"

@@ -146,7 +146,7 @@ async fn next(stream: &mut Box<dyn ChangeStream>) -> Result<EventBatch, ChangesE
 
 async fn first(steps: Vec<Step>) -> Result<EventBatch, ChangesError> {
     let world = world(steps, StreamSettings::default()).await;
-    let mut stream = open(&world, From::Latest).await;
+    let mut stream = open(&world, From::Earliest).await;
     next(&mut stream).await
 }
 
@@ -209,7 +209,7 @@ async fn a_silent_stream_is_dead_after_its_time() {
         ..StreamSettings::default()
     };
     let world = world(vec![response(vec![], REPLAY, 100), Step::Silence], settings).await;
-    let mut stream = open(&world, From::Latest).await;
+    let mut stream = open(&world, From::Earliest).await;
     next(&mut stream).await.unwrap();
     let ChangesError::Broken { detail, .. } = next(&mut stream).await.unwrap_err() else {
         panic!("not broken")
@@ -228,7 +228,10 @@ async fn a_server_that_cannot_be_reached_is_told_in_time() {
     let pool = Arc::new(ChannelPool::new(StreamSettings::default()).unwrap());
     let hosts = AllowedHosts::new(["127.0.0.1"]).unwrap();
     let feed = TenantFeed::new(pool, Arc::clone(&rig.keeper), &hosts, &format!("http://{dead}")).unwrap();
-    let mut stream = feed.subscribe("/data/ChangeEvents".into(), From::Latest).await.unwrap();
+    let mut stream = feed
+        .subscribe("/data/ChangeEvents".into(), From::Earliest)
+        .await
+        .unwrap();
     assert!(matches!(next(&mut stream).await, Err(ChangesError::Broken { .. })));
 }
 
@@ -258,7 +261,7 @@ async fn a_schema_is_asked_for_once() {
         StreamSettings::default(),
     )
     .await;
-    let mut stream = open(&world, From::Latest).await;
+    let mut stream = open(&world, From::Earliest).await;
     for _ in 0..3 {
         next(&mut stream).await.unwrap();
     }
@@ -285,7 +288,7 @@ async fn schemas_that_are_not_understood_do_not_lose_events() {
         )
         .await;
         *world.script.schema.lock().unwrap() = Some(schema);
-        let mut stream = open(&world, From::Latest).await;
+        let mut stream = open(&world, From::Earliest).await;
         match (next(&mut stream).await, want) {
             (Ok(batch), Ok(sobject)) => {
                 assert_eq!(
@@ -350,7 +353,7 @@ async fn credit_is_topped_up_when_it_runs_low_and_never_asks_for_nothing() {
         StreamSettings::default(),
     )
     .await;
-    let mut stream = open(&world, From::Latest).await;
+    let mut stream = open(&world, From::Earliest).await;
     for _ in 0..3 {
         assert_eq!(next(&mut stream).await.unwrap().events.len(), 40);
     }

@@ -154,7 +154,7 @@ impl Pump {
     async fn open(&self, place: &Place, session: Arc<Held>) -> Result<Open, Status> {
         let (requests, outbound) = mpsc::channel(REQUESTS_MAX);
         let (replay_preset, replay_id) = match &self.from {
-            From::Latest => (ReplayPreset::Latest, bytes::Bytes::new()),
+            From::Earliest => (ReplayPreset::Earliest, bytes::Bytes::new()),
             From::After(id) => (ReplayPreset::Custom, id.0.clone()),
         };
         let room = EVENTS_MAX.saturating_sub(self.shared.events.load(Ordering::Relaxed));

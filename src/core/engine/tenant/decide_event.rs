@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::Machine;
 use super::inbound::{Tally, Work};
 use super::merge::{Heard, Verdict, units};
-use super::own_writes::{deleting, hidden_by_later, highest_seq, is_ours, written_by};
+use super::own_writes::{deleting, highest_seq, is_ours, soon_stood_over, stood_over, written_by};
 use super::product_event::{self, changed};
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
@@ -68,24 +68,25 @@ impl Machine {
         if let Some(seq) = own {
             // What we wrote and the event does not tell had that value before: the write is in place all the same.
             for (idx, hash) in written_by(record, seq) {
-                if !hidden_by_later(record, seq, idx) {
+                if !stood_over(record, seq, idx) {
                     row.base.set(plan.version, idx, hash);
                 }
             }
             let (ours, foreign): (Vec<Heard>, Vec<Heard>) =
                 heard.into_iter().partition(|h| is_ours(record, &plan, seq, h));
-            for h in &ours {
-                if !hidden_by_later(record, seq, h.idx) {
+            let (soon, foreign): (Vec<Heard>, Vec<Heard>) = foreign
+                .into_iter()
+                .filter(|h| !stood_over(record, seq, h.idx))
+                .partition(|h| soon_stood_over(record, seq, h.idx));
+            for h in ours.iter().chain(&soon) {
+                if !stood_over(record, seq, h.idx) {
                     row.base.set(plan.version, h.idx, h.hash);
                 }
             }
             if foreign.is_empty() {
                 tally.echoes += 1;
             }
-            heard = foreign
-                .into_iter()
-                .filter(|h| !hidden_by_later(record, seq, h.idx))
-                .collect();
+            heard = foreign;
         }
         if deleting(record) {
             // The product deleted the record and wins: an edit that came between is said to be lost.
@@ -171,6 +172,7 @@ impl Machine {
         row.last_seq = row.last_seq.max(seq);
         if let Some(record) = self.table.records.get_mut(key) {
             record.confirmed_seq = record.confirmed_seq.max(seq);
+            record.doubted.retain(|write| write.seq > seq);
         }
     }
 

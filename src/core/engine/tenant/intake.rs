@@ -155,6 +155,13 @@ impl Machine {
             match change {
                 Err(rejection) => {
                     taken.refused += 1;
+                    if let Some(record) = rejection
+                        .record
+                        .as_ref()
+                        .and_then(|key| self.table.records.get_mut(key))
+                    {
+                        record.unread.clear();
+                    }
                     self.refuse(&raw, rejection);
                 }
                 Ok(change) => self.take_change(&raw, change, asked, seen, &mut taken),
@@ -185,6 +192,9 @@ impl Machine {
         seen: &[Option<[u8; 8]>],
         taken: &mut Taken,
     ) {
+        if change.origin == Origin::Engine {
+            self.read_back(&change);
+        }
         if matches!(change.op, Op::Link | Op::Refuse) {
             taken.refused += 1;
             self.refuse(raw, super::product_event::unsupported(&change));
@@ -230,6 +240,19 @@ impl Machine {
         }
     }
 
+    /// An own entry was read: it holds its record back no longer.
+    fn read_back(&mut self, change: &Change) {
+        let Some(record) = self.table.records.get_mut(&change.record) else {
+            return;
+        };
+        for (idx, _) in &change.fields {
+            if let Some(at) = record.unread.iter().position(|i| i == idx) {
+                record.unread.swap_remove(at);
+            }
+        }
+        self.place(&change.record.clone());
+    }
+
     /// Folds an accepted change over what is pending, with a dead letter's content beneath the first one.
     fn fold_change(&mut self, change: &Change) -> Accepted {
         let key = &change.record;
@@ -238,13 +261,6 @@ impl Machine {
         let Some(record) = self.table.records.get_mut(key) else {
             return Accepted::Stale;
         };
-        if change.origin == Origin::Engine {
-            for (idx, _) in &change.fields {
-                if let Some(at) = record.unread.iter().position(|i| i == idx) {
-                    record.unread.swap_remove(at);
-                }
-            }
-        }
         let before = Before {
             row: &record.row,
             in_flight: record.flight.as_ref().map(|f| &f.pending.fold),

@@ -147,7 +147,7 @@ impl Machine {
             Policy::Product => verdict.lost_by_salesforce.extend(fields),
             Policy::Salesforce => {
                 verdict.lost_by_product.extend(fields);
-                write_back(&unit, verdict);
+                write_back(plan, &unit, verdict);
                 tell(plan, unit, verdict);
             }
         }
@@ -164,7 +164,7 @@ impl Machine {
                     .any(|p| p.fold.fields.iter().any(|f| f.idx == idx))
         };
         if locals.iter().any(|l| *l != Local::No) || unit.iter().any(|h| under_way(h.idx)) {
-            write_back(&unit, verdict);
+            write_back(plan, &unit, verdict);
         }
         tell(plan, unit, verdict);
     }
@@ -204,8 +204,12 @@ impl Machine {
     }
 }
 
-fn write_back(unit: &[Heard], verdict: &mut Verdict) {
-    let values = unit.iter().filter_map(|h| Some((Arc::clone(&h.name), h.told.clone()?)));
+fn write_back(plan: &ObjectPlan, unit: &[Heard], verdict: &mut Verdict) {
+    let flows = |h: &&Heard| plan.at(h.idx).is_some_and(|f| f.direction.writes_salesforce());
+    let values = unit
+        .iter()
+        .filter(flows)
+        .filter_map(|h| Some((Arc::clone(&h.name), h.told.clone()?)));
     verdict.write_back.extend(values);
 }
 

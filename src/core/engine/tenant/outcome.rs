@@ -120,17 +120,20 @@ impl Machine {
     }
 
     fn in_doubt(&mut self, key: &RecordKey, flight: &Flight) {
-        let now = self.now;
-        if let Some(record) = self.table.records.get_mut(key) {
-            record.doubt = Some(
-                Doubt {
-                    since: now,
-                    seq: flight.write.seq,
-                    verb: flight.verb,
-                }
-                .and(record.doubt),
-            );
+        let since = self.now;
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
+        let doubt = Doubt {
+            since,
+            seq: flight.write.seq,
+            verb: flight.verb,
+        };
+        record.doubt = Some(doubt.and(record.doubt));
+        if record.doubted.len() >= Row::UNCONFIRMED_MAX {
+            record.doubted.remove(0);
         }
+        record.doubted.push(flight.write.clone());
     }
 
     /// Takes a record's flight out of the table.

@@ -28,8 +28,7 @@ pub(super) fn highest_seq(record: &Record) -> u64 {
 
 /// Whether a field's value in an event of our own is the one that we wrote under that sequence.
 pub(super) fn is_ours(record: &Record, plan: &ObjectPlan, seq: u64, heard: &Heard) -> bool {
-    let flight = record.flight.as_ref().map(|f| &f.write);
-    let mut writes = record.row.unconfirmed.iter().chain(flight);
+    let mut writes = known_writes(record);
     match writes.find(|w| w.seq == seq).and_then(|w| hash_of(w, heard.idx)) {
         Some(hash) => hash == heard.hash,
         // Of writes in doubt only the highest sequence is known. A field still to be sent was in one, or goes again.
@@ -44,9 +43,19 @@ pub(super) fn is_ours(record: &Record, plan: &ObjectPlan, seq: u64, heard: &Hear
 
 /// What is remembered of the write with this sequence.
 pub(super) fn written_by(record: &Record, seq: u64) -> Vec<(FieldIdx, FieldHash)> {
+    if let Some(write) = known_writes(record).find(|w| w.seq == seq) {
+        return write.fields.clone();
+    }
+    // A write of an earlier owner: what is still wanted may have been in it, so nothing is known of those fields now.
+    let flight = record.flight.as_ref().map(|f| &f.pending);
+    let fields = record.pending.iter().chain(flight).flat_map(|p| &p.fold.fields);
+    fields.map(|f| (f.idx, FieldHash::UNKNOWN)).collect()
+}
+
+/// Own writes whose content is remembered.
+fn known_writes(record: &Record) -> impl Iterator<Item = &SentWrite> {
     let flight = record.flight.as_ref().map(|f| &f.write);
-    let write = record.row.unconfirmed.iter().chain(flight).find(|w| w.seq == seq);
-    write.map(|w| w.fields.clone()).unwrap_or_default()
+    record.row.unconfirmed.iter().chain(&record.doubted).chain(flight)
 }
 
 /// Whether the product's wish for this field is still under way.
@@ -56,13 +65,14 @@ pub(super) fn wants(record: &Record, idx: FieldIdx) -> bool {
     folds.any(|p| p.fold.delete || p.fold.fields.iter().any(|f| f.idx == idx))
 }
 
-/// Whether a later write of ours stands over this field: the event's value is history.
-pub(super) fn hidden_by_later(record: &Record, seq: u64, idx: FieldIdx) -> bool {
+/// Whether a later write of ours is known to stand over this field: the event's value is history.
+pub(super) fn stood_over(record: &Record, seq: u64, idx: FieldIdx) -> bool {
+    let mut writes = record.row.unconfirmed.iter();
+    writes.any(|w| w.seq > seq && hash_of(w, idx).is_some())
+}
+
+/// Whether a later write of ours is on its way to this field: it will be history, unless the write fails.
+pub(super) fn soon_stood_over(record: &Record, seq: u64, idx: FieldIdx) -> bool {
     let flight = record.flight.as_ref().map(|f| &f.write);
-    record
-        .row
-        .unconfirmed
-        .iter()
-        .chain(flight)
-        .any(|w| w.seq > seq && hash_of(w, idx).is_some())
+    flight.is_some_and(|w| w.seq > seq && hash_of(w, idx).is_some())
 }

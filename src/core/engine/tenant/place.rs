@@ -106,6 +106,7 @@ impl Machine {
             .is_some_and(|d| d.since.after(limit) <= now && record.row.last_seq >= d.seq);
         if over {
             record.doubt = None;
+            record.doubted.clear();
             self.batches.resolved(key);
             self.table.rest(key);
         }

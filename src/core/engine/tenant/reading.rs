@@ -12,8 +12,8 @@ use crate::domain::stream::{Log, StreamId};
 use crate::domain::time::Timestamp;
 use crate::engine::state::{Attached, CompactedPage, Lengths};
 
-/// How often an idle owner compares the logs' lengths with what it holds (log-road rules 19 and 25).
-const CHECK_EVERY: Duration = Duration::from_secs(30);
+/// Sooner than an idle tenant becomes a row. How often an idle owner compares the logs' lengths with what it holds (log-road rules 19 and 25).
+const CHECK_EVERY: Duration = Duration::from_secs(20);
 /// Records of compacted folds named at once.
 const SCAN_RECORDS: usize = 500;
 
@@ -68,6 +68,8 @@ pub(super) struct Reading {
     backfill: LogPlace,
     /// Whether an answer of `ReadLog` is to come.
     asked: bool,
+    /// Whether the log may have grown since it was asked: the answer then does not speak of its end.
+    woken: bool,
     /// A chunk that waits for its records' state.
     pub chunk: Option<(u64, Log, Vec<Parsed>)>,
     /// Outstanding loads.
@@ -90,6 +92,7 @@ pub(super) struct Reading {
 impl Reading {
     /// The log may have grown.
     pub fn wake(&mut self) {
+        self.woken = self.asked;
         self.changes.end = false;
         self.backfill.end = false;
     }
@@ -250,8 +253,9 @@ impl Machine {
             return;
         }
         self.reading.asked = false;
+        let woken = std::mem::take(&mut self.reading.woken);
         let place = self.reading.place(chunk.log);
-        place.end = chunk.end;
+        place.end = chunk.end && !woken;
         if let Some(last) = chunk.entries.last() {
             place.read_to = last.at.id;
         }

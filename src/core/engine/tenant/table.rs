@@ -133,6 +133,8 @@ pub struct Record {
     pub flight: Option<Flight>,
     /// A write of unknown outcome, by this owner or an earlier one.
     pub doubt: Option<Doubt>,
+    /// What the writes in doubt wrote, those of this owner's life, newest last, at most `Row::UNCONFIRMED_MAX`.
+    pub doubted: Vec<SentWrite>,
     /// Its dead letter, to be put beneath the next change of the product.
     pub dead: Option<DeadLetter>,
     /// Not to be sent before.

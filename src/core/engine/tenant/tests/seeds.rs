@@ -49,6 +49,15 @@ fn judge(world: &World, seed: u64) {
     assert_eq!(store.compacted_gauge, 0, "seed {seed}: nothing stays compacted at rest");
 }
 
+/// The suite's seeds; `TANDEM_SEEDS=20` runs twenty times as many.
+fn seeds(usual: u64) -> std::ops::RangeInclusive<u64> {
+    let times = std::env::var("TANDEM_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
+    1..=usual * times
+}
+
 fn run(seed: u64, faults: Faults, events: usize) -> World {
     let mut world = World::new(seed, faults);
     for _ in 0..events {
@@ -60,7 +69,7 @@ fn run(seed: u64, faults: Faults, events: usize) -> World {
 
 #[test]
 fn both_sides_converge_without_faults() {
-    for seed in 1..=150 {
+    for seed in seeds(150) {
         let world = run(seed, Faults::default(), 1_500);
         assert!(world.org.writes > 20, "seed {seed} did something");
         assert!(world.store.echoes > 0, "seed {seed} saw own writes come back");
@@ -70,7 +79,7 @@ fn both_sides_converge_without_faults() {
 
 #[test]
 fn both_sides_converge_with_crashes_and_lost_answers() {
-    for seed in 1..=300 {
+    for seed in seeds(300) {
         let faults = Faults {
             crash: 40,
             lost_answer: 15,
@@ -83,7 +92,7 @@ fn both_sides_converge_with_crashes_and_lost_answers() {
 
 #[test]
 fn both_sides_converge_with_compaction_and_a_small_window() {
-    for seed in 1..=150 {
+    for seed in seeds(150) {
         let faults = Faults {
             crash: 40,
             lost_answer: 15,
@@ -96,7 +105,7 @@ fn both_sides_converge_with_compaction_and_a_small_window() {
 
 #[test]
 fn both_sides_converge_but_for_records_in_dead_letters() {
-    for seed in 1..=100 {
+    for seed in seeds(100) {
         let faults = Faults {
             crash: 20,
             lost_answer: 10,
@@ -109,7 +118,7 @@ fn both_sides_converge_but_for_records_in_dead_letters() {
 
 #[test]
 fn at_rest_the_engine_writes_nothing_more_even_to_a_new_owner() {
-    for seed in 1..=60 {
+    for seed in seeds(60) {
         let faults = Faults {
             crash: 30,
             lost_answer: 10,
