@@ -118,7 +118,7 @@ pub struct Row {
     pub base: Base,
     /// Counts the events of this record that the product was sent.
     pub revision: u64,
-    /// Revision at which the record was last created: events before it tell of a record that is gone.
+    /// First revision after the record was last deleted: events before it tell of a record that is gone.
     pub born: u64,
     /// Set when the record was deleted.
     pub tombstone: Option<Tombstone>,
@@ -140,6 +140,7 @@ impl Row {
             revision,
             id: id.or(before),
         });
+        self.born = self.revision.saturating_add(1);
         self.base = Base::default();
         self.unconfirmed.clear();
         self.told.clear();

@@ -34,7 +34,13 @@ pub fn next_seq(last: u64, change: &Change) -> u64 {
 
 /// Folds one raw log entry over what is pending. `pending` is changed only when something is accepted.
 pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change) -> Accepted {
-    if change.origin == Origin::Engine && change.op == Op::Upsert && is_gone(pending.as_ref(), before) {
+    let gone = is_gone(pending.as_ref(), before);
+    let wanted = [pending.as_ref(), before.in_flight]
+        .into_iter()
+        .flatten()
+        .any(|f| f.upsert);
+    let overtaken = if change.op == Op::Upsert { gone } else { wanted };
+    if change.origin == Origin::Engine && overtaken {
         return Accepted::Stale;
     }
     let kept = surviving(pending.as_ref(), before, change);
@@ -92,7 +98,8 @@ pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change)
     Accepted::Yes
 }
 
-/// A write-back never brings a record back that was deleted meanwhile (C4).
+/// A write-back never brings a record back that was deleted meanwhile (C4), nor does the engine delete what the product
+/// has made anew.
 fn is_gone(pending: Option<&Folded>, before: Before<'_>) -> bool {
     let deletes = |fold: &Folded| fold.delete && !fold.upsert;
     match (pending, before.in_flight) {

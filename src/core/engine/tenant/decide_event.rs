@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::Machine;
 use super::inbound::{Tally, Work};
 use super::merge::{Heard, Verdict, units};
-use super::own_writes::{deleting, highest_seq, is_ours, soon_stood_over, stood_over, written_by};
+use super::own_writes::{deleting, highest_seq, is_ours, soon_stood_over, stood_over, wants_alive, written_by};
 use super::product_event::{self, changed};
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
@@ -110,10 +110,22 @@ impl Machine {
         let Some(record) = self.table.records.get_mut(key) else {
             return false;
         };
+        let lost_meanwhile = record
+            .flight
+            .as_ref()
+            .is_some_and(|f| f.deleted && Some(f.write.seq) == own);
+        let wanted = wants_alive(record);
         let row = &mut record.row;
-        let Some(tombstone) = row.tombstone else { return false };
-        if row.salesforce_id.is_some() || tombstone.id == Some(id) || own.is_none_or(|seq| seq > row.last_seq) {
+        let Some(tombstone) = row.tombstone else {
             return false;
+        };
+        let late = own.is_some_and(|seq| lost_meanwhile || !wanted || seq <= row.last_seq);
+        if row.salesforce_id.is_some() || tombstone.id == Some(id) || !late {
+            return false;
+        }
+        if wanted {
+            // The product has made the record anew: its create finds this one by the key and writes it over, whole.
+            return true;
         }
         row.salesforce_id = Some(id);
         commit.links.push((id, key.clone()));

@@ -119,7 +119,7 @@ impl Machine {
         self.table
             .records
             .get(key)
-            .is_some_and(|record| record.row.tombstone.is_none() && !deleting(record) && revision >= record.row.born)
+            .is_some_and(|record| !deleting(record) && revision >= record.row.born)
     }
 
     /// Units of the change that an unseen event had told the product of with another value: by policy Salesforce wins

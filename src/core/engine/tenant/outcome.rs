@@ -309,7 +309,7 @@ impl Machine {
                 self.table.by_id.remove(&old);
             }
         } else if let Some(id) = id.filter(|_| !flight.deleted) {
-            if row.salesforce_id != Some(id) {
+            if row.salesforce_id != Some(id) || row.tombstone.is_some() {
                 row.tombstone = None;
                 row.salesforce_id = Some(id);
                 commit.links.push((id, key.clone()));

@@ -18,6 +18,12 @@ pub(super) fn deleting(record: &Record) -> bool {
     folds.into_iter().flatten().any(|p| p.fold.delete && !p.fold.upsert)
 }
 
+/// Whether the product wants the record to exist, by what is still under way.
+pub(super) fn wants_alive(record: &Record) -> bool {
+    let flight = record.flight.as_ref().filter(|f| !f.deleted).map(|f| &f.pending);
+    record.pending.as_ref().or(flight).is_some_and(|p| p.fold.upsert)
+}
+
 /// The highest sequence that this owner, or one before it, can have sent for the record.
 pub(super) fn highest_seq(record: &Record) -> u64 {
     let pending = record.pending.as_ref().map_or(0, |p| p.fold.seq);

@@ -41,7 +41,6 @@ fn event(kind: EventType, key: &RecordKey, row: &Row, now: Timestamp) -> Event {
 /// The pair of key and Salesforce id is known.
 pub(super) fn linked(key: &RecordKey, row: &mut Row, now: Timestamp, trace: Option<Arc<str>>) -> Event {
     row.revision += 1;
-    row.born = row.revision;
     Event {
         traceparent: trace,
         ..event(EventType::Linked, key, row, now)

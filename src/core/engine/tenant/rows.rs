@@ -106,7 +106,7 @@ pub(super) fn build(
     let mut wanted = Vec::new();
     // What Salesforce holds is known only while no write of ours is in doubt.
     let base_known = verb == Verb::Update && record.base_known();
-    for (field, raw) in values(plan, fold, verb) {
+    for (field, raw) in values(plan, record, fold, verb) {
         let outbound = value::to_salesforce(field, &raw).map_err(|error| Refusal {
             code: "bad_value",
             fields: vec![Arc::clone(&field.name)],
@@ -151,9 +151,10 @@ pub(super) fn build(
 }
 
 /// The values to write: those that changed; after a delete all, so that nothing of the deleted record shows through.
-fn values<'a>(plan: &'a ObjectPlan, fold: &'a Folded, verb: Verb) -> Vec<(&'a FieldPlan, RawJson)> {
+fn values<'a>(plan: &'a ObjectPlan, record: &Record, fold: &'a Folded, verb: Verb) -> Vec<(&'a FieldPlan, RawJson)> {
     let given = |idx: FieldIdx| fold.fields.iter().find(|f| f.idx == idx).map(|f| f.value.clone());
-    let replace = fold.delete && verb == Verb::Update;
+    // A create after a delete can find a record that a late create of before has left: it is written over, too.
+    let replace = fold.delete || (verb == Verb::Create && record.row.tombstone.is_some());
     plan.fields
         .iter()
         .filter(|f| f.direction.writes_salesforce())

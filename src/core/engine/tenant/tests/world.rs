@@ -418,12 +418,8 @@ impl World {
                 return;
             }
         }
-        panic!(
-            "no rest: {:?} log {} notes {:?}",
-            self.machine.snapshot(),
-            self.store.log.len(),
-            self.notes.iter().rev().take(8).collect::<Vec<_>>()
-        );
+        let last: Vec<&String> = self.trace.iter().rev().take(60).collect();
+        panic!("no rest: {:?}\n{last:#?}", self.machine.snapshot());
     }
 
     /// What happened to one record, also in the org.
