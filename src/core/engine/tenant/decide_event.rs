@@ -45,6 +45,10 @@ impl Machine {
             .as_deref()
             .and_then(|name| event.field(name))
             .and_then(sequence_of);
+        if event.kind != ChangeKind::Undelete && self.is_of_the_dead(&key, id) {
+            tally.echoes += 1;
+            return;
+        }
         if event.kind == ChangeKind::Create && self.came_too_late(&key, id, own, commit) {
             touched.insert(key);
             tally.echoes += 1;
@@ -102,6 +106,12 @@ impl Machine {
         }
         self.confirm(&key, own, &mut row);
         self.carry_out(&key, event, row, verdict, commit, tally);
+    }
+
+    /// Whether the id is that of the record as it was before it was deleted: its late events are history.
+    fn is_of_the_dead(&self, key: &RecordKey, id: SalesforceId) -> bool {
+        let row = self.table.records.get(key).map(|r| &r.row);
+        row.is_some_and(|row| row.salesforce_id != Some(id) && row.tombstone.is_some_and(|t| t.id == Some(id)))
     }
 
     /// A create of ours that happened after the record was deleted, because its outcome was in doubt: no rule of

@@ -107,7 +107,10 @@ impl Machine {
             let newer = |t: &&Told| t.revision > event.revision && t.fields.iter().any(|(idx, _)| *idx == hash.0);
             if record.row.told.iter().any(|t| newer(&t)) {
                 mirrored.history.push(hash.0);
-            } else if record.base_known() && record.row.base.get(plan.version, hash.0) == hash.1 {
+            } else if !under_way(record, hash.0)
+                && record.base_known()
+                && record.row.base.get(plan.version, hash.0) == hash.1
+            {
                 mirrored.here.push(hash.0);
             }
         }
@@ -198,4 +201,11 @@ impl Machine {
 fn deleting(record: &Record) -> bool {
     let flight = record.flight.as_ref().map(|f| &f.pending);
     record.pending.iter().chain(flight).any(|p| p.fold.delete)
+}
+
+/// Whether some other value of the field may still be on its way: what Salesforce holds now is not what it will hold.
+fn under_way(record: &Record, idx: FieldIdx) -> bool {
+    let flight = record.flight.as_ref().map(|f| &f.pending);
+    let mut folds = record.pending.iter().chain(flight);
+    folds.any(|p| p.fold.fields.iter().any(|f| f.idx == idx))
 }
