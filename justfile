@@ -26,3 +26,11 @@ check *args:
 # The documents of the code, in a browser
 doc:
     cargo doc --workspace --no-deps --open
+
+# Simulated runs of the tenant machine, so many times the usual number of seeds
+deep times="20":
+    TANDEM_SEEDS={{times}} cargo test --release -p tandem-core --lib seeds
+
+# The mixed load test with its oracle
+load *args:
+    cargo run --release -p loadtest -- mixed {{args}}

@@ -5,6 +5,7 @@
 //! Writes of ours that were committed later than the event hide its values: their own events are still to come.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Machine;
 use super::inbound::{Tally, Work};
@@ -63,7 +64,11 @@ impl Machine {
         let Some(record) = self.table.records.get(&key) else {
             return;
         };
-        let own = own.filter(|seq| *seq <= highest_seq(record));
+        if own.is_some_and(|seq| seq > highest_seq(record)) {
+            // The org knows a number of ours that Redis does not: neither a repair nor an import (log-road rule 10).
+            self.behind(&key);
+            return;
+        }
         #[cfg(feature = "sabotage")]
         let own = self.own_or_sabotaged(own);
         let mut row = record.row.clone();
@@ -106,6 +111,18 @@ impl Machine {
         }
         self.confirm(&key, own, &mut row);
         self.carry_out(&key, event, row, verdict, commit, tally);
+    }
+
+    /// Redis has forgotten writes of ours: said once a life, and shown among the errors.
+    fn behind(&mut self, key: &RecordKey) {
+        self.note_error(&Arc::from("redis_behind"));
+        self.table.rest(key);
+        if !std::mem::replace(&mut self.told_behind, true) {
+            self.tell_tenant(
+                "redis_behind",
+                "the org holds newer writes than Redis remembers; audit the tenant",
+            );
+        }
     }
 
     /// Whether the id is that of the record as it was before it was deleted: its late events are history.

@@ -84,6 +84,8 @@ pub struct Machine {
     lifts: HashMap<u64, Vec<RecordKey>, Fixed>,
     to_lift: Vec<RecordKey>,
     looked_for_stragglers: Timestamp,
+    /// Whether the product was told in this life that Redis is behind the org.
+    told_behind: bool,
     errors: VecDeque<Arc<str>>,
     usage: Option<ApiUsage>,
     calls: u64,
@@ -122,6 +124,7 @@ impl Machine {
             lifts: HashMap::default(),
             to_lift: Vec::new(),
             looked_for_stragglers: Timestamp::ZERO,
+            told_behind: false,
             errors: VecDeque::new(),
             usage: None,
             calls: 0,
@@ -218,6 +221,7 @@ impl Machine {
         self.inbound = Inbound::default();
         self.lifts.clear();
         self.to_lift.clear();
+        self.told_behind = false;
         self.backpressure = "";
         let jitter = Duration::from_millis(self.dice % (RESTART_PAUSE.as_millis() as u64 + 1));
         let pause = match reason {

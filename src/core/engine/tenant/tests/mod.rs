@@ -4,5 +4,6 @@ mod model_org;
 mod model_plan;
 mod model_product;
 mod model_store;
+mod rules;
 mod seeds;
 mod world;
