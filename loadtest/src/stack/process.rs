@@ -22,7 +22,7 @@ live=" "
 while read -r op pid; do
   case "$op" in
     +) live="$live$pid " ;;
-    -) live="${live%% $pid *} ${live#* $pid }" ;;
+    -) case "$live" in *" $pid "*) live="${live%% $pid *} ${live#* $pid }" ;; esac ;;
   esac
 done
 for pid in $live; do kill -9 "-$pid" 2>/dev/null; done
