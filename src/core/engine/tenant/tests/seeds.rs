@@ -49,10 +49,9 @@ fn judge(world: &World, seed: u64) {
     assert_eq!(store.compacted_gauge, 0, "seed {seed}: nothing stays compacted at rest");
 }
 
-/// The suite's seeds; `TANDEM_SEEDS=20` runs twenty times as many.
+/// The suite's seeds; built with `TANDEM_SEEDS=20` twenty times as many run.
 fn seeds(usual: u64) -> std::ops::RangeInclusive<u64> {
-    let times = std::env::var("TANDEM_SEEDS")
-        .ok()
+    let times = option_env!("TANDEM_SEEDS")
         .and_then(|text| text.parse().ok())
         .unwrap_or(1);
     1..=usual * times
