@@ -158,6 +158,7 @@ impl Machine {
 
     /// Looks at one record: into the batch, settled without a call, or held.
     fn look(&mut self, key: &RecordKey, queue: &QueueName, plan: &Arc<ObjectPlan>, cut: &mut Cut) -> Looked {
+        self.above_doubt(key);
         let Some(record) = self.table.records.get(key) else {
             return Looked::Passed;
         };
@@ -242,6 +243,17 @@ impl Machine {
                 self.bury(key, refusal);
                 Looked::Passed
             }
+        }
+    }
+
+    /// What is sent again after an unknown outcome gets a sequence of its own: with the same one the fence would let the
+    /// first request in after the second, and the second's event could not be told from somebody's edit.
+    fn above_doubt(&mut self, key: &RecordKey) {
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
+        if let (Some(doubt), Some(pending)) = (record.doubt, &mut record.pending) {
+            pending.fold.seq = pending.fold.seq.max(doubt.seq.saturating_add(1));
         }
     }
 
