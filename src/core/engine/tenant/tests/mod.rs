@@ -4,6 +4,8 @@ mod model_org;
 mod model_plan;
 mod model_product;
 mod model_store;
+mod people;
 mod rules;
 mod seeds;
+mod story;
 mod world;

@@ -50,10 +50,18 @@ fn change(ms: u64, version: u64, fields: &[(u16, &'static str)]) -> Change {
     }
 }
 
+fn before(row: &Row) -> Before<'_> {
+    Before {
+        row,
+        in_flight: None,
+        late: false,
+    }
+}
+
 fn fold(row: &Row, changes: &[Change]) -> Option<Folded> {
     let mut pending = None;
     for change in changes {
-        accept(&mut pending, Before { row, in_flight: None }, change);
+        accept(&mut pending, before(row), change);
     }
     pending
 }
@@ -221,17 +229,7 @@ fn rule_09_a_write_back_goes_beneath_what_the_product_appends_after_it_and_never
         }),
         ..Row::default()
     };
-    assert_eq!(
-        accept(
-            &mut None,
-            Before {
-                row: &gone,
-                in_flight: None
-            },
-            &back
-        ),
-        Accepted::Stale
-    );
+    assert_eq!(accept(&mut None, before(&gone), &back), Accepted::Stale);
 }
 
 #[test]
@@ -270,14 +268,7 @@ fn rule_12_any_cut_of_a_records_entries_gives_the_same_sequence_or_a_higher_one(
         let rest = fold(&row, &changes[cut..]).unwrap();
         assert!(rest.seq >= whole.seq);
         assert_eq!(
-            accept(
-                &mut None,
-                Before {
-                    row: &row,
-                    in_flight: None
-                },
-                &changes[0]
-            ),
+            accept(&mut None, before(&row), &changes[0]),
             match cut {
                 1..=3 => Accepted::Yes,
                 _ => Accepted::Stale,
