@@ -49,14 +49,15 @@ impl DeadLetter {
         }
     }
 
-    /// Salesforce holds these values since: the letter no longer speaks of the fields. True when nothing is left of it.
-    pub fn heed(&mut self, values: &[(FieldIdx, RawJson)]) -> bool {
+    /// Salesforce holds these values since: the letter no longer speaks of the fields. `whole`: when it is sent again it
+    /// replaces the record. True when nothing is left of it.
+    pub fn heed(&mut self, values: &[(FieldIdx, RawJson)], whole: bool) -> bool {
         let DeadContent::Folded(fold) = &mut self.content else {
             return false;
         };
         fold.fields.retain(|f| values.iter().all(|(idx, _)| f.idx != *idx));
-        if fold.delete {
-            // A recreate clears what it does not name: it names what stands.
+        if fold.delete || whole {
+            // What replaces the record clears what it does not name: it names what stands.
             let stands = |(idx, value): &(FieldIdx, RawJson)| FoldedField {
                 idx: *idx,
                 value: value.clone(),
@@ -68,6 +69,11 @@ impl DeadLetter {
             fold.fields.sort_by_key(|f| f.idx);
         }
         fold.fields.is_empty() && !fold.delete
+    }
+
+    /// Whether the record was to exist.
+    pub fn wants_alive(&self) -> bool {
+        matches!(&self.content, DeadContent::Folded(fold) if fold.upsert)
     }
 
     /// Bytes of a raw entry that are kept.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::inbound::Tally;
-use super::own_writes::deleting;
+use super::own_writes::{deleting, highest_seq};
 use super::table::Pending;
 use super::{Machine, product_event};
 use crate::domain::ids::RecordKey;
@@ -59,6 +59,8 @@ impl Machine {
         if let Some(flight) = &mut record.flight {
             flight.deleted = true;
         }
+        // Whatever was sent so far and still happens is of the record that is gone.
+        record.row.last_seq = highest_seq(record);
         commit.outbox.push(product_event::deleted(key, &mut record.row, now));
         tally.told += 1;
         self.withdraw_letter(key);

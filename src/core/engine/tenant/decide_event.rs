@@ -73,6 +73,8 @@ impl Machine {
         }
         #[cfg(feature = "sabotage")]
         let own = self.own_or_sabotaged(own);
+        // What an undelete brings back is somebody's decision, whoever wrote it once.
+        let own = own.filter(|_| event.kind != ChangeKind::Undelete);
         let mut row = record.row.clone();
         let mut verdict = Verdict::default();
         let mut heard = heard;
@@ -182,12 +184,18 @@ impl Machine {
         let Some(record) = self.table.records.get_mut(key) else {
             return false;
         };
+        let in_place = own.is_some_and(|seq| seq > record.row.last_seq && seq <= highest_seq(record));
         if record.row.salesforce_id == Some(id) {
+            if in_place && wants_alive(record) && record.row.tombstone.take().is_some() {
+                // A late create was there; the one that the product wants has written it over.
+                let linked = product_event::linked(key, &mut record.row, self.now, None);
+                commit.outbox.push(linked);
+            }
             return true;
         }
         let creating = record.flight.as_ref().is_some_and(|f| f.verb == Verb::Create)
             || record.doubt.is_some_and(|d| d.verb == Verb::Create)
-            || own.is_some_and(|seq| seq > record.row.last_seq && seq <= highest_seq(record));
+            || in_place;
         let revived = event.kind == ChangeKind::Undelete;
         let blank = record.row.salesforce_id.is_none() && record.row.tombstone.is_none();
         let product_knows = record.pending.is_some() || record.flight.is_some() || record.row.last_seq > 0;
@@ -298,7 +306,7 @@ impl Machine {
         record.row = row;
         // What Salesforce changed since a dead letter was written is no longer the letter's to say.
         if let Some(letter) = record.dead.as_mut().filter(|_| !told.is_empty()) {
-            if letter.heed(&told) {
+            if letter.heed(&told, record.row.tombstone.is_some()) {
                 record.dead = None;
                 record.row.dead_letter = false;
                 commit.remove_letter(key);

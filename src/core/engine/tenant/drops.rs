@@ -70,7 +70,7 @@ impl Machine {
             return;
         };
         let Some(letter) = &mut record.dead else { return };
-        if letter.heed(&change.fields) {
+        if letter.heed(&change.fields, record.row.tombstone.is_some()) {
             self.withdraw_letter(&change.record);
         } else {
             self.drops.letters.insert(change.record.clone(), Some(letter.clone()));

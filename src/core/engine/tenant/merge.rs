@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Machine;
 use super::inbound::{Work, id_of};
 use super::own_writes::{hash_of, stands_over, wants};
-use super::table::{Record, set_hash};
+use super::table::{Flight, Record, set_hash};
 use crate::domain::ids::FieldIdx;
 use crate::domain::payload::RawJson;
 use crate::domain::plan::{FieldPlan, Kind, ObjectPlan, Policy};
@@ -181,7 +181,10 @@ impl Machine {
                 (false, false) => Local::Pending(hash),
             };
         }
-        if let Some(flight) = record.flying().filter(|f| f.write.seq > record.confirmed_seq)
+        // What the engine writes back, or clears, is no wish of the product.
+        let wished = |f: &&Flight| f.pending.fold.fields.iter().any(|v| v.idx == idx && !v.engine);
+        let unseen = |f: &&Flight| f.write.seq > record.confirmed_seq;
+        if let Some(flight) = record.flying().filter(unseen).filter(wished)
             && let Some(hash) = hash_of(&flight.write, idx)
         {
             return Local::InFlight(hash);

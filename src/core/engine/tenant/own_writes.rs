@@ -1,11 +1,12 @@
 //! What is remembered of own writes: which of them an event shows, which stand over it, what is still wanted.
 
 use super::merge::Heard;
-use super::table::Record;
+use super::table::{Pending, Record};
 use crate::domain::ids::FieldIdx;
 use crate::domain::payload::RawJson;
 use crate::domain::plan::ObjectPlan;
 use crate::domain::row::{FieldHash, SentWrite};
+use crate::engine::commit::DeadLetter;
 
 /// The hash that a write put into a field.
 pub(super) fn hash_of(write: &SentWrite, idx: FieldIdx) -> Option<FieldHash> {
@@ -17,9 +18,10 @@ pub(super) fn deleting(record: &Record) -> bool {
     record.wishes().any(|p| p.fold.delete && !p.fold.upsert)
 }
 
-/// Whether the product wants the record to exist, by what is still under way.
+/// Whether the product wants the record to exist, by what is still under way or in a dead letter.
 pub(super) fn wants_alive(record: &Record) -> bool {
-    record.wishes().next().is_some_and(|p| p.fold.upsert)
+    let buried = record.dead.as_ref().is_some_and(DeadLetter::wants_alive);
+    record.wishes().next().map_or(buried, |p| p.fold.upsert)
 }
 
 /// The highest sequence that this owner, or one before it, can have sent for the record.
@@ -63,8 +65,10 @@ fn known_writes(record: &Record) -> impl Iterator<Item = &SentWrite> {
 
 /// Whether the product's wish for this field is still under way.
 pub(super) fn wants(record: &Record, idx: FieldIdx) -> bool {
+    // What replaces the record names every field.
+    let whole = |p: &Pending| p.fold.delete || (p.fold.upsert && record.row.tombstone.is_some());
     let mut wishes = record.wishes();
-    wishes.any(|p| p.fold.delete || p.fold.fields.iter().any(|f| f.idx == idx))
+    wishes.any(|p| whole(p) || p.fold.fields.iter().any(|f| f.idx == idx))
 }
 
 /// Whether a later write of ours is known to stand over this field: the event's value is history.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Machine;
+use super::own_writes::highest_seq;
 use super::rows::Refusal;
 use super::table::Pending;
 use crate::domain::change::{Change, Op, Rejection};
@@ -393,6 +394,7 @@ impl Machine {
             self.table.by_id.remove(&id);
             self.drops.unlinks.push(id);
         }
+        record.row.last_seq = highest_seq(record);
         let event = deleted(key, &mut record.row, now);
         self.drops.outbox.push(event);
         self.drops.rows.insert(key.clone());
