@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::Pending;
 use super::{Effect, Machine};
-use crate::domain::change::{Change, IdempotencyKey};
+use crate::domain::change::IdempotencyKey;
 use crate::domain::event::Event;
-use crate::domain::ids::RecordKey;
+use crate::domain::ids::{FieldIdx, RecordKey};
+use crate::domain::payload::RawJson;
 use crate::domain::row::Row;
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::EntryRef;
@@ -64,16 +65,18 @@ impl Machine {
         }
     }
 
-    /// Values of Salesforce that were written back are no longer the dead letter's to say.
-    pub(super) fn heed_write_back(&mut self, change: &Change) {
-        let Some(record) = self.table.records.get_mut(&change.record) else {
+    /// Salesforce holds these values since a dead letter was written: they are no longer the letter's to say.
+    pub(super) fn heed(&mut self, key: &RecordKey, values: &[(FieldIdx, RawJson)]) {
+        let Some(record) = self.table.records.get_mut(key) else {
             return;
         };
-        let Some(letter) = &mut record.dead else { return };
-        if letter.heed(&change.fields, record.row.tombstone.is_some()) {
-            self.withdraw_letter(&change.record);
+        let Some(letter) = record.dead.as_mut().filter(|_| !values.is_empty()) else {
+            return;
+        };
+        if letter.heed(values, record.row.tombstone.is_some()) {
+            self.withdraw_letter(key);
         } else {
-            self.drops.letters.insert(change.record.clone(), Some(letter.clone()));
+            self.drops.letters.insert(key.clone(), Some(letter.clone()));
         }
     }
 

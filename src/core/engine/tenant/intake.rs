@@ -232,7 +232,7 @@ impl Machine {
             return;
         }
         if change.origin == Origin::Engine {
-            self.heed_write_back(&change);
+            self.heed(&change.record, &change.fields);
         }
         if self.fold_change(&change) == Accepted::Stale {
             taken.stale += 1;

@@ -51,6 +51,8 @@ impl Machine {
         if mirrored.is_empty() && lost.is_empty() {
             return true;
         }
+        let held = change.fields.iter().filter(|(idx, _)| here.contains(idx));
+        self.heed(&change.record, &held.cloned().collect::<Vec<_>>());
         change
             .fields
             .retain(|(idx, _)| !mirrored.contains(idx) && !lost.contains(idx));

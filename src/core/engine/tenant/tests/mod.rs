@@ -1,5 +1,7 @@
 //! The machine against a model of Redis, of an org and of a product, with crashes and lost answers, from seeds.
 
+mod letters;
+mod lives;
 mod model_org;
 mod model_plan;
 mod model_product;

@@ -169,6 +169,33 @@ fn both_sides_converge_but_for_records_in_dead_letters() {
 }
 
 #[test]
+fn both_sides_converge_with_locked_rows_and_a_redis_that_breaks_off_or_is_full() {
+    let faults = Faults {
+        crash: 40,
+        lost_answer: 15,
+        lost_request: 10,
+        bad_values: true,
+        compact: true,
+        locked: 15,
+        broken: 20,
+        ..Faults::default()
+    };
+    every_seed(100, 1_500, faults, |world| judge(world));
+}
+
+#[test]
+fn both_sides_converge_when_records_are_undeleted_or_made_anew() {
+    let faults = Faults {
+        crash: 40,
+        lost_answer: 15,
+        lost_request: 10,
+        revive: true,
+        ..Faults::default()
+    };
+    every_seed(100, 1_500, faults, |world| judge(world));
+}
+
+#[test]
 fn at_rest_the_engine_writes_nothing_more_even_to_a_new_owner() {
     let faults = Faults {
         crash: 30,
