@@ -149,6 +149,6 @@ impl Row {
 
     /// Events remembered until edits have seen them; a further one joins the newest.
     pub const TOLD_MAX: usize = 4;
-    /// Own writes remembered until their events come; a further one joins the newest.
+    /// Own writes remembered until their events come; with a further one the oldest two join.
     pub const UNCONFIRMED_MAX: usize = 4;
 }

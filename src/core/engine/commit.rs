@@ -49,13 +49,31 @@ impl DeadLetter {
         }
     }
 
-    /// Takes fields out of the fold; true when none is left of what it wanted.
-    pub fn forget(&mut self, fields: &[FieldIdx]) -> bool {
+    /// Salesforce holds these values since: the letter no longer speaks of the fields. `whole`: when it is sent again it
+    /// replaces the record. True when nothing is left of it.
+    pub fn heed(&mut self, values: &[(FieldIdx, RawJson)], whole: bool) -> bool {
         let DeadContent::Folded(fold) = &mut self.content else {
             return false;
         };
-        fold.fields.retain(|f| !fields.contains(&f.idx));
+        fold.fields.retain(|f| values.iter().all(|(idx, _)| f.idx != *idx));
+        if fold.delete || whole {
+            // What replaces the record clears what it does not name: it names what stands.
+            let stands = |(idx, value): &(FieldIdx, RawJson)| FoldedField {
+                idx: *idx,
+                value: value.clone(),
+                version: 0,
+                packed: 0,
+                engine: true,
+            };
+            fold.fields.extend(values.iter().map(stands));
+            fold.fields.sort_by_key(|f| f.idx);
+        }
         fold.fields.is_empty() && !fold.delete
+    }
+
+    /// Whether the record was to exist.
+    pub fn wants_alive(&self) -> bool {
+        matches!(&self.content, DeadContent::Folded(fold) if fold.upsert)
     }
 
     /// Bytes of a raw entry that are kept.
@@ -144,6 +162,22 @@ pub struct Commit {
     pub cursors: Vec<(Arc<str>, ReplayId)>,
     /// Counter deltas.
     pub counters: Counters,
+}
+
+impl Commit {
+    /// Writes a dead letter. The script removes letters before it writes some: a letter that is removed is not written.
+    pub fn put_letter(&mut self, record: &RecordKey, letter: DeadLetter) {
+        let key = DeadKey::Record(record.clone());
+        self.dead_put.retain(|(k, _)| *k != key);
+        self.dead_put.push((key, letter));
+    }
+
+    /// Removes a record's dead letter.
+    pub fn remove_letter(&mut self, record: &RecordKey) {
+        let key = DeadKey::Record(record.clone());
+        self.dead_put.retain(|(k, _)| *k != key);
+        self.dead_remove.push(key);
+    }
 }
 
 /// Which fenced script carries a commit out; they differ in what they check and in what a full Redis refuses.

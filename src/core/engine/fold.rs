@@ -25,6 +25,8 @@ pub struct Before<'a> {
     pub row: &'a Row,
     /// What is in flight.
     pub in_flight: Option<&'a Folded>,
+    /// Whether what is in flight comes too late: the record was deleted meanwhile.
+    pub late: bool,
 }
 
 /// The sequence that the next accepted entry of a record gets (design 5, log-road rule 11).
@@ -35,10 +37,8 @@ pub fn next_seq(last: u64, change: &Change) -> u64 {
 /// Folds one raw log entry over what is pending. `pending` is changed only when something is accepted.
 pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change) -> Accepted {
     let gone = is_gone(pending.as_ref(), before);
-    let wanted = [pending.as_ref(), before.in_flight]
-        .into_iter()
-        .flatten()
-        .any(|f| f.upsert);
+    let flying = before.in_flight.filter(|_| !before.late);
+    let wanted = [pending.as_ref(), flying].into_iter().flatten().any(|f| f.upsert);
     let overtaken = if change.op == Op::Upsert { gone } else { wanted };
     if change.origin == Origin::Engine && overtaken {
         return Accepted::Stale;
@@ -102,7 +102,7 @@ pub fn accept(pending: &mut Option<Folded>, before: Before<'_>, change: &Change)
 /// has made anew.
 fn is_gone(pending: Option<&Folded>, before: Before<'_>) -> bool {
     let deletes = |fold: &Folded| fold.delete && !fold.upsert;
-    match (pending, before.in_flight) {
+    match (pending, before.in_flight.filter(|_| !before.late)) {
         (Some(fold), _) | (None, Some(fold)) => deletes(fold),
         (None, None) => before.row.tombstone.is_some(),
     }

@@ -6,7 +6,7 @@ use super::table::Table;
 use super::{Effect, Machine, Note};
 use crate::domain::ids::RecordKey;
 use crate::domain::time::Timestamp;
-use crate::engine::commit::{Commit, Script};
+use crate::engine::commit::{Commit, DeadKey, Script};
 
 /// Records in one script at most.
 const RECORDS_MAX: usize = 200;
@@ -83,9 +83,16 @@ impl Machine {
     }
 
     fn compact_record(&mut self, key: &RecordKey, commit: &mut Commit) {
-        let Some(pending) = self.table.records.get_mut(key).and_then(|r| r.pending.as_mut()) else {
+        let Some(record) = self.table.records.get_mut(key) else {
             return;
         };
+        let Some(pending) = &mut record.pending else { return };
+        if std::mem::take(&mut pending.from_dead) {
+            // The fold holds what the dead letter wanted: an owner that loads both must not put it beneath once more.
+            record.row.dead_letter = false;
+            commit.dead_remove.push(DeadKey::Record(key.clone()));
+            commit.rows.push((key.clone(), record.row.clone()));
+        }
         let entries = std::mem::take(&mut pending.entries);
         let count = entries.len() as u64;
         pending.compacted = pending.compacted.saturating_add(count);

@@ -186,6 +186,17 @@ impl Machine {
             self.place(key);
             return Looked::Passed;
         }
+        if rows::replaces(record, &pending.fold, verb)
+            && let Some(pending) = self.table.records.get_mut(key).and_then(|r| r.pending.as_mut())
+        {
+            rows::name_all(plan, &mut pending.fold);
+        }
+        let Some(record) = self.table.records.get(key) else {
+            return Looked::Passed;
+        };
+        let Some(pending) = &record.pending else {
+            return Looked::Passed;
+        };
         let context = rows::Context {
             plan,
             tenant: &self.plan,

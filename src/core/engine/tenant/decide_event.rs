@@ -10,14 +10,16 @@ use std::sync::Arc;
 use super::Machine;
 use super::inbound::{Tally, Work};
 use super::merge::{Heard, Verdict, units};
-use super::own_writes::{deleting, highest_seq, is_ours, soon_stood_over, stood_over, wants_alive, written_by};
+use super::own_writes::{
+    deleting, highest_seq, is_ours, soon_stood_over, stands_over, stood_over, wants_alive, written_by,
+};
 use super::product_event::{self, changed};
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
 use crate::domain::row::{Row, Side};
 use crate::domain::salesforce_id::SalesforceId;
-use crate::engine::commit::{Commit, DeadKey, EngineEntry, Verb};
+use crate::engine::commit::{Commit, EngineEntry, Verb};
 use crate::engine::inbound::{ChangeEvent, ChangeKind, SalesforceValue};
 
 impl Machine {
@@ -71,6 +73,8 @@ impl Machine {
         }
         #[cfg(feature = "sabotage")]
         let own = self.own_or_sabotaged(own);
+        // What an undelete brings back is somebody's decision, whoever wrote it once.
+        let own = own.filter(|_| event.kind != ChangeKind::Undelete);
         let mut row = record.row.clone();
         let mut verdict = Verdict::default();
         let mut heard = heard;
@@ -101,7 +105,9 @@ impl Machine {
             // The product deleted the record and wins: an edit that came between is said to be lost.
             for h in std::mem::take(&mut heard) {
                 if row.base.get(plan.version, h.idx) != h.hash {
-                    row.base.set(plan.version, h.idx, h.hash);
+                    if !stands_over(record, h.idx) {
+                        row.base.set(plan.version, h.idx, h.hash);
+                    }
                     verdict.lost_by_salesforce.push(h.idx);
                 }
             }
@@ -150,19 +156,19 @@ impl Machine {
         if row.salesforce_id.is_some() || tombstone.id == Some(id) || !late {
             return false;
         }
-        if wanted {
-            // The product has made the record anew: its create finds this one by the key and writes it over, whole.
-            return true;
-        }
         row.salesforce_id = Some(id);
         commit.links.push((id, key.clone()));
-        commit.append.push(EngineEntry {
-            record: key.clone(),
-            data: None,
-            traceparent: None,
-        });
         self.table.by_id.insert(id, key.clone());
-        self.reading.wake();
+        // Where the product has made the record anew, its create finds this one by the key and writes it over, whole;
+        // should the product delete it before that, this is the record to delete.
+        if !wanted {
+            commit.append.push(EngineEntry {
+                record: key.clone(),
+                data: None,
+                traceparent: None,
+            });
+            self.reading.wake();
+        }
         true
     }
 
@@ -178,12 +184,18 @@ impl Machine {
         let Some(record) = self.table.records.get_mut(key) else {
             return false;
         };
+        let in_place = own.is_some_and(|seq| seq > record.row.last_seq && seq <= highest_seq(record));
         if record.row.salesforce_id == Some(id) {
+            if in_place && wants_alive(record) && record.row.tombstone.take().is_some() {
+                // A late create was there; the one that the product wants has written it over.
+                let linked = product_event::linked(key, &mut record.row, self.now, None);
+                commit.outbox.push(linked);
+            }
             return true;
         }
         let creating = record.flight.as_ref().is_some_and(|f| f.verb == Verb::Create)
             || record.doubt.is_some_and(|d| d.verb == Verb::Create)
-            || own.is_some_and(|seq| seq > record.row.last_seq && seq <= highest_seq(record));
+            || in_place;
         let revived = event.kind == ChangeKind::Undelete;
         let blank = record.row.salesforce_id.is_none() && record.row.tombstone.is_none();
         let product_knows = record.pending.is_some() || record.flight.is_some() || record.row.last_seq > 0;
@@ -228,13 +240,18 @@ impl Machine {
             return;
         };
         let now = self.now;
-        let told: Vec<FieldIdx> = verdict.says.iter().map(|(idx, _)| *idx).collect();
+        let told: Vec<(FieldIdx, RawJson)> = verdict
+            .tell
+            .iter()
+            .filter_map(|(name, value)| Some((plan.field(name)?.idx, value.clone())))
+            .collect();
         let kind = if event.kind == ChangeKind::Undelete {
             EventType::Undeleted
         } else {
             EventType::Changed
         };
-        if !verdict.tell.is_empty() || kind == EventType::Undeleted {
+        let dying = self.table.records.get(key).is_some_and(deleting);
+        if !verdict.tell.is_empty() || (kind == EventType::Undeleted && !dying) {
             tally.told += 1;
             let news = changed(kind, key, &mut row, &verdict.tell, verdict.says, now);
             commit.outbox.push(Event {
@@ -289,52 +306,14 @@ impl Machine {
         record.row = row;
         // What Salesforce changed since a dead letter was written is no longer the letter's to say.
         if let Some(letter) = record.dead.as_mut().filter(|_| !told.is_empty()) {
-            if letter.forget(&told) {
+            if letter.heed(&told, record.row.tombstone.is_some()) {
                 record.dead = None;
                 record.row.dead_letter = false;
-                commit.dead_remove.push(DeadKey::Record(key.clone()));
+                commit.remove_letter(key);
             } else {
-                commit.dead_put.push((DeadKey::Record(key.clone()), letter.clone()));
+                commit.put_letter(key, letter.clone());
             }
         }
-    }
-
-    fn decide_delete(
-        &mut self,
-        key: &RecordKey,
-        id: SalesforceId,
-        commit: &mut Commit,
-        touched: &mut BTreeSet<RecordKey>,
-        tally: &mut Tally,
-    ) {
-        let now = self.now;
-        let Some(record) = self.table.records.get_mut(key) else {
-            return;
-        };
-        if record.row.salesforce_id != Some(id) {
-            return;
-        }
-        let flying = record.flight.as_ref().is_some_and(|f| f.verb == Verb::Delete);
-        if flying {
-            // Ours, or the same wish: the answer settles it.
-            tally.echoes += 1;
-            return;
-        }
-        touched.insert(key.clone());
-        commit.unlinks.push(id);
-        self.table.by_id.remove(&id);
-        let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
-        if folds.into_iter().flatten().any(|p| p.fold.delete) {
-            record.row.die(Side::Product, 0);
-            tally.echoes += 1;
-            return;
-        }
-        if let Some(flight) = &mut record.flight {
-            flight.deleted = true;
-        }
-        commit.outbox.push(product_event::deleted(key, &mut record.row, now));
-        tally.told += 1;
-        self.lose_pending(key);
     }
 }
 

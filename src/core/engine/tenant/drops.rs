@@ -1,12 +1,13 @@
 //! What settles without a call: repeats, stale and refused entries, changes that say what both sides hold already.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::Pending;
 use super::{Effect, Machine};
 use crate::domain::change::IdempotencyKey;
 use crate::domain::event::Event;
-use crate::domain::ids::RecordKey;
+use crate::domain::ids::{FieldIdx, RecordKey};
+use crate::domain::payload::RawJson;
 use crate::domain::row::Row;
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::EntryRef;
@@ -21,8 +22,8 @@ pub(super) struct Drops {
     pub outbox: Vec<Event>,
     pub compacted_remove: Vec<RecordKey>,
     pub unlinks: Vec<SalesforceId>,
-    pub dead_put: Vec<(DeadKey, DeadLetter)>,
-    pub dead_remove: Vec<DeadKey>,
+    /// Dead letters to write, or (none) to remove.
+    pub letters: BTreeMap<RecordKey, Option<DeadLetter>>,
     pub counters: Counters,
 }
 
@@ -33,8 +34,7 @@ impl Drops {
             && self.outbox.is_empty()
             && self.compacted_remove.is_empty()
             && self.unlinks.is_empty()
-            && self.dead_put.is_empty()
-            && self.dead_remove.is_empty()
+            && self.letters.is_empty()
             && self.counters == Counters::default()
     }
 
@@ -53,6 +53,33 @@ impl Drops {
 }
 
 impl Machine {
+    /// What a record's dead letter wanted is in place, on its way, or lost.
+    pub(super) fn withdraw_letter(&mut self, key: &RecordKey) {
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
+        record.dead = None;
+        if std::mem::take(&mut record.row.dead_letter) {
+            self.drops.letters.insert(key.clone(), None);
+            self.drops.rows.insert(key.clone());
+        }
+    }
+
+    /// Salesforce holds these values since a dead letter was written: they are no longer the letter's to say.
+    pub(super) fn heed(&mut self, key: &RecordKey, values: &[(FieldIdx, RawJson)]) {
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
+        let Some(letter) = record.dead.as_mut().filter(|_| !values.is_empty()) else {
+            return;
+        };
+        if letter.heed(values, record.row.tombstone.is_some()) {
+            self.withdraw_letter(key);
+        } else {
+            self.drops.letters.insert(key.clone(), Some(letter.clone()));
+        }
+    }
+
     /// Carries out what was dropped since the last time.
     pub(super) fn flush_drops(&mut self, out: &mut Vec<Effect>) {
         if self.drops.is_empty() {
@@ -67,19 +94,23 @@ impl Machine {
         let keys: Vec<RecordKey> = rows.iter().map(|(key, _)| key.clone()).collect();
         let mut counters = drops.counters;
         counters.events += i64::try_from(drops.outbox.len()).unwrap_or(i64::MAX);
-        let commit = Commit {
+        let mut commit = Commit {
             delete: drops.delete,
             rows,
             seen: drops.seen,
             outbox: drops.outbox,
             compacted_remove: drops.compacted_remove,
             unlinks: drops.unlinks,
-            dead_put: drops.dead_put,
-            dead_remove: drops.dead_remove,
             intents_done: self.batches.take_done(),
             counters,
             ..Commit::default()
         };
+        for (key, letter) in drops.letters {
+            match letter {
+                Some(letter) => commit.dead_put.push((DeadKey::Record(key), letter)),
+                None => commit.dead_remove.push(DeadKey::Record(key)),
+            }
+        }
         self.commit(Script::Settle, commit, out);
         for key in keys {
             self.table.rest(&key);

@@ -231,6 +231,9 @@ impl Machine {
         if change.op == Op::Upsert && change.origin == Origin::Product && !self.drop_known(&mut change) {
             return;
         }
+        if change.origin == Origin::Engine {
+            self.heed(&change.record, &change.fields);
+        }
         if self.fold_change(&change) == Accepted::Stale {
             taken.stale += 1;
             self.drops.delete.push(change.entry);
@@ -264,6 +267,7 @@ impl Machine {
         let before = Before {
             row: &record.row,
             in_flight: record.flight.as_ref().map(|f| &f.pending.fold),
+            late: record.flight.as_ref().is_some_and(|f| f.deleted),
         };
         let mut fold = pending.as_mut().map(|p| std::mem::take(&mut p.fold));
         let accepted = fold::accept(&mut fold, before, change);

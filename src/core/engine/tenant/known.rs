@@ -51,6 +51,8 @@ impl Machine {
         if mirrored.is_empty() && lost.is_empty() {
             return true;
         }
+        let held = change.fields.iter().filter(|(idx, _)| here.contains(idx));
+        self.heed(&change.record, &held.cloned().collect::<Vec<_>>());
         change
             .fields
             .retain(|(idx, _)| !mirrored.contains(idx) && !lost.contains(idx));
@@ -138,10 +140,6 @@ impl Machine {
         let Some(record) = self.table.records.get_mut(&change.record) else {
             return Vec::new();
         };
-        if deleting(record) {
-            // The events told of a record that the product has deleted since.
-            return Vec::new();
-        }
         if let Some(revision) = seen
             && record.row.told.iter().any(|t| t.revision <= revision && !t.answered)
         {
@@ -155,6 +153,10 @@ impl Machine {
                 record.row.told.retain(|t| !t.answered);
             }
             self.drops.rows.insert(change.record.clone());
+        }
+        if deleting(record) {
+            // The events told of a record that the product has deleted since.
+            return Vec::new();
         }
         let mut lost: Vec<FieldIdx> = Vec::new();
         let mut kept: Vec<FieldIdx> = Vec::new();
@@ -199,13 +201,11 @@ impl Machine {
 
 /// Whether a delete of the record by the product is under way, with or without a new life after it.
 fn deleting(record: &Record) -> bool {
-    let flight = record.flight.as_ref().map(|f| &f.pending);
-    record.pending.iter().chain(flight).any(|p| p.fold.delete)
+    record.wishes().any(|p| p.fold.delete)
 }
 
 /// Whether some other value of the field may still be on its way: what Salesforce holds now is not what it will hold.
 fn under_way(record: &Record, idx: FieldIdx) -> bool {
-    let flight = record.flight.as_ref().map(|f| &f.pending);
-    let mut folds = record.pending.iter().chain(flight);
-    folds.any(|p| p.fold.fields.iter().any(|f| f.idx == idx))
+    let mut wishes = record.wishes();
+    wishes.any(|p| p.fold.fields.iter().any(|f| f.idx == idx))
 }

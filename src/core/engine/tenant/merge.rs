@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Machine;
 use super::inbound::{Work, id_of};
-use super::own_writes::hash_of;
-use super::table::{Record, set_hash};
+use super::own_writes::{hash_of, stands_over, wants};
+use super::table::{Flight, Record, set_hash};
 use crate::domain::ids::FieldIdx;
 use crate::domain::payload::RawJson;
 use crate::domain::plan::{FieldPlan, Kind, ObjectPlan, Policy};
@@ -106,8 +106,7 @@ impl Machine {
         let locals: Vec<Local> = unit.iter().map(|h| self.local(plan, record, h.idx)).collect();
         let same_as_base = unit.iter().all(|h| row.base.get(plan.version, h.idx) == h.hash);
         // A write of ours that was committed later stands over the event's value.
-        let standing = |h: &Heard| record.row.unconfirmed.iter().any(|w| hash_of(w, h.idx).is_some());
-        let sent = unit.iter().any(standing);
+        let sent = unit.iter().any(|h| stands_over(record, h.idx));
         if !sent {
             for h in &unit {
                 row.base.set(plan.version, h.idx, h.hash);
@@ -155,14 +154,7 @@ impl Machine {
 
     /// Salesforce's value goes to the product. Where something else is under way for it, it is also written back over it.
     fn flows(&self, record: &Record, locals: &[Local], unit: Vec<Heard>, plan: &ObjectPlan, verdict: &mut Verdict) {
-        let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
-        let under_way = |idx: FieldIdx| {
-            record.unread.contains(&idx)
-                || folds
-                    .iter()
-                    .flatten()
-                    .any(|p| p.fold.fields.iter().any(|f| f.idx == idx))
-        };
+        let under_way = |idx: FieldIdx| record.unread.contains(&idx) || wants(record, idx);
         if locals.iter().any(|l| *l != Local::No) || unit.iter().any(|h| under_way(h.idx)) {
             write_back(plan, &unit, verdict);
         }
@@ -189,7 +181,10 @@ impl Machine {
                 (false, false) => Local::Pending(hash),
             };
         }
-        if let Some(flight) = record.flight.as_ref().filter(|f| f.write.seq > record.confirmed_seq)
+        // What the engine writes back, or clears, is no wish of the product.
+        let wished = |f: &&Flight| f.pending.fold.fields.iter().any(|v| v.idx == idx && !v.engine);
+        let unseen = |f: &&Flight| f.write.seq > record.confirmed_seq;
+        if let Some(flight) = record.flying().filter(unseen).filter(wished)
             && let Some(hash) = hash_of(&flight.write, idx)
         {
             return Local::InFlight(hash);

@@ -10,6 +10,7 @@
 mod batches;
 mod compaction;
 mod cut;
+mod decide_delete;
 mod decide_event;
 mod drops;
 mod inbound;

@@ -130,6 +130,9 @@ impl Machine {
             verb: flight.verb,
         };
         record.doubt = Some(doubt.and(record.doubt));
+        if flight.deleted {
+            return;
+        }
         if record.doubted.len() >= Row::UNCONFIRMED_MAX {
             record.doubted.remove(0);
         }
@@ -143,16 +146,17 @@ impl Machine {
 
     /// Retry: what was in flight goes beneath what came since; nothing is stored, the log is the failed change (rule 22).
     pub(super) fn send_again(&mut self, key: &RecordKey, flight: Flight, class: Class, hint: Option<Duration>) {
+        if flight.deleted {
+            // Somebody deleted the record meanwhile: what was on its way comes too late. What came since has seen it.
+            self.lose(key, &flight.pending);
+            self.place(key);
+            return;
+        }
         let pending = match self.table.take_pending(key) {
             Some(newer) => newer.over(flight.pending),
             None => flight.pending,
         };
         self.table.put_pending(key, pending);
-        if flight.deleted {
-            // Somebody deleted the record meanwhile: what was on its way comes too late, like what came since.
-            self.lose_pending(key);
-            return;
-        }
         let Some(record) = self.table.records.get_mut(key) else {
             return;
         };
@@ -303,6 +307,10 @@ impl Machine {
         row.last_seq = row.last_seq.max(flight.write.seq);
         let fold = &flight.pending.fold;
         if flight.verb == Verb::Delete {
+            if flight.deleted {
+                // The event came first and settled it; by now somebody may have brought the record back.
+                return;
+            }
             let known = row.tombstone.map_or((Side::Product, 0), |t| (t.by, t.revision));
             if let Some(old) = row.die(known.0, known.1) {
                 commit.unlinks.push(old);

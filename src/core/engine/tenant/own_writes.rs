@@ -1,11 +1,12 @@
 //! What is remembered of own writes: which of them an event shows, which stand over it, what is still wanted.
 
 use super::merge::Heard;
-use super::table::Record;
+use super::table::{Pending, Record};
 use crate::domain::ids::FieldIdx;
 use crate::domain::payload::RawJson;
 use crate::domain::plan::ObjectPlan;
 use crate::domain::row::{FieldHash, SentWrite};
+use crate::engine::commit::DeadLetter;
 
 /// The hash that a write put into a field.
 pub(super) fn hash_of(write: &SentWrite, idx: FieldIdx) -> Option<FieldHash> {
@@ -14,14 +15,13 @@ pub(super) fn hash_of(write: &SentWrite, idx: FieldIdx) -> Option<FieldHash> {
 
 /// Whether the product's delete of the record is under way.
 pub(super) fn deleting(record: &Record) -> bool {
-    let folds = [record.pending.as_ref(), record.flight.as_ref().map(|f| &f.pending)];
-    folds.into_iter().flatten().any(|p| p.fold.delete && !p.fold.upsert)
+    record.wishes().any(|p| p.fold.delete && !p.fold.upsert)
 }
 
-/// Whether the product wants the record to exist, by what is still under way.
+/// Whether the product wants the record to exist, by what is still under way or in a dead letter.
 pub(super) fn wants_alive(record: &Record) -> bool {
-    let flight = record.flight.as_ref().filter(|f| !f.deleted).map(|f| &f.pending);
-    record.pending.as_ref().or(flight).is_some_and(|p| p.fold.upsert)
+    let buried = record.dead.as_ref().is_some_and(DeadLetter::wants_alive);
+    record.wishes().next().map_or(buried, |p| p.fold.upsert)
 }
 
 /// The highest sequence that this owner, or one before it, can have sent for the record.
@@ -53,22 +53,22 @@ pub(super) fn written_by(record: &Record, seq: u64) -> Vec<(FieldIdx, FieldHash)
         return write.fields.clone();
     }
     // A write of an earlier owner: what is still wanted may have been in it, so nothing is known of those fields now.
-    let flight = record.flight.as_ref().map(|f| &f.pending);
-    let fields = record.pending.iter().chain(flight).flat_map(|p| &p.fold.fields);
+    let fields = record.wishes().flat_map(|p| &p.fold.fields);
     fields.map(|f| (f.idx, FieldHash::UNKNOWN)).collect()
 }
 
 /// Own writes whose content is remembered.
 fn known_writes(record: &Record) -> impl Iterator<Item = &SentWrite> {
-    let flight = record.flight.as_ref().map(|f| &f.write);
+    let flight = record.flying().map(|f| &f.write);
     record.row.unconfirmed.iter().chain(&record.doubted).chain(flight)
 }
 
 /// Whether the product's wish for this field is still under way.
 pub(super) fn wants(record: &Record, idx: FieldIdx) -> bool {
-    let flight = record.flight.as_ref().map(|f| &f.pending);
-    let mut folds = record.pending.iter().chain(flight);
-    folds.any(|p| p.fold.delete || p.fold.fields.iter().any(|f| f.idx == idx))
+    // What replaces the record names every field.
+    let whole = |p: &Pending| p.fold.delete || (p.fold.upsert && record.row.tombstone.is_some());
+    let mut wishes = record.wishes();
+    wishes.any(|p| whole(p) || p.fold.fields.iter().any(|f| f.idx == idx))
 }
 
 /// Whether a later write of ours is known to stand over this field: the event's value is history.
@@ -77,8 +77,13 @@ pub(super) fn stood_over(record: &Record, seq: u64, idx: FieldIdx) -> bool {
     writes.any(|w| w.seq > seq && hash_of(w, idx).is_some())
 }
 
+/// Whether a write of ours whose event is to come stands over what a person put into this field before it.
+pub(super) fn stands_over(record: &Record, idx: FieldIdx) -> bool {
+    record.row.unconfirmed.iter().any(|w| hash_of(w, idx).is_some())
+}
+
 /// Whether a later write of ours is on its way to this field: it will be history, unless the write fails.
 pub(super) fn soon_stood_over(record: &Record, seq: u64, idx: FieldIdx) -> bool {
-    let flight = record.flight.as_ref().map(|f| &f.write);
+    let flight = record.flying().map(|f| &f.write);
     flight.is_some_and(|w| w.seq > seq && hash_of(w, idx).is_some())
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Machine;
+use super::own_writes::highest_seq;
 use super::rows::Refusal;
+use super::table::Pending;
 use crate::domain::change::{Change, Op, Rejection};
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
@@ -15,7 +17,7 @@ use crate::domain::row::{FieldHash, Row, Side, Told, Tombstone};
 use crate::domain::stream::RawEntry;
 use crate::domain::time::Timestamp;
 use crate::domain::value;
-use crate::engine::commit::{DeadContent, DeadKey, DeadLetter, Folded};
+use crate::engine::commit::{DeadContent, DeadLetter, Folded};
 
 /// Salesforce's refusals that a person can heal, and how; anything else gets the general remedy.
 const REMEDY: &str = "correct the named fields in the product, or the rule in Salesforce, and append the change again";
@@ -343,7 +345,7 @@ impl Machine {
         row.told.retain(|t| !t.answered);
         if pending.from_dead {
             row.dead_letter = false;
-            self.drops.dead_remove.push(DeadKey::Record(key.clone()));
+            self.drops.letters.insert(key.clone(), None);
         }
         if self.settings.receipts && !pending.fold.receipts.is_empty() {
             let receipt = applied(key, row, &pending.fold, now);
@@ -375,7 +377,7 @@ impl Machine {
         self.drops.outbox.push(event);
         let letter = letter(&code, refusal.fields, refusal.message, &pending.fold, now);
         record.dead = Some(letter.clone());
-        self.drops.dead_put.push((DeadKey::Record(key.clone()), letter));
+        self.drops.letters.insert(key.clone(), Some(letter));
         self.drops.remove(key, &pending);
         self.drops.counters.dead += i64::try_from(pending.entries_total()).unwrap_or(i64::MAX);
         self.drops.rows.insert(key.clone());
@@ -392,17 +394,23 @@ impl Machine {
             self.table.by_id.remove(&id);
             self.drops.unlinks.push(id);
         }
+        record.row.last_seq = highest_seq(record);
         let event = deleted(key, &mut record.row, now);
         self.drops.outbox.push(event);
         self.drops.rows.insert(key.clone());
+        self.withdraw_letter(key);
         self.lose_pending(key);
     }
 
     /// What the product wanted of a record that Salesforce deleted is lost, visibly.
     pub(super) fn lose_pending(&mut self, key: &RecordKey) {
-        let Some(pending) = self.table.take_pending(key) else {
-            return;
-        };
+        if let Some(pending) = self.table.take_pending(key) {
+            self.lose(key, &pending);
+        }
+    }
+
+    /// What was pending or on its way comes too late.
+    pub(super) fn lose(&mut self, key: &RecordKey, pending: &Pending) {
         self.table.count_entries(&pending.entries, false);
         let fields: Vec<FieldIdx> = pending
             .fold
@@ -420,7 +428,7 @@ impl Machine {
             record.row.last_seq = record.row.last_seq.max(pending.fold.seq);
             super::outcome::stamp_fold(&mut record.row, &pending.fold, all, now);
         }
-        self.drops.remove(key, &pending);
+        self.drops.remove(key, pending);
         self.drops.counters.refused += i64::try_from(pending.entries_total()).unwrap_or(i64::MAX);
         self.drops.rows.insert(key.clone());
     }

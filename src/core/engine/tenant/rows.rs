@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::table::Record;
 use crate::domain::digest::Digester;
-use crate::domain::ids::{FieldIdx, RecordKey};
+use crate::domain::ids::RecordKey;
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::plan::{FieldPlan, ObjectPlan, TenantPlan};
 use crate::domain::row::SentWrite;
@@ -15,7 +15,7 @@ use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
 use crate::domain::value;
 use crate::engine::call::WriteRow;
-use crate::engine::commit::{Folded, Verb};
+use crate::engine::commit::{Folded, FoldedField, Verb};
 
 /// What is known of a parent record.
 pub(super) enum Parent {
@@ -106,8 +106,8 @@ pub(super) fn build(
     let mut wanted = Vec::new();
     // What Salesforce holds is known only while no write of ours is in doubt.
     let base_known = verb == Verb::Update && record.base_known();
-    for (field, raw) in values(plan, record, fold, verb) {
-        let outbound = value::to_salesforce(field, &raw).map_err(|error| Refusal {
+    for (field, raw) in values(plan, fold) {
+        let outbound = value::to_salesforce(field, raw).map_err(|error| Refusal {
             code: "bad_value",
             fields: vec![Arc::clone(&field.name)],
             message: PersonalText::new(error.to_string()),
@@ -150,19 +150,33 @@ pub(super) fn build(
     })
 }
 
-/// The values to write: those that changed; after a delete all, so that nothing of the deleted record shows through.
-fn values<'a>(plan: &'a ObjectPlan, record: &Record, fold: &'a Folded, verb: Verb) -> Vec<(&'a FieldPlan, RawJson)> {
-    let given = |idx: FieldIdx| fold.fields.iter().find(|f| f.idx == idx).map(|f| f.value.clone());
-    // A create after a delete can find a record that a late create of before has left: it is written over, too.
-    let replace = fold.delete || (verb == Verb::Create && record.row.tombstone.is_some());
-    plan.fields
-        .iter()
-        .filter(|f| f.direction.writes_salesforce())
-        .filter_map(|f| {
-            let value = given(f.idx).or_else(|| replace.then(RawJson::null))?;
-            Some((f, value))
-        })
-        .collect()
+/// Whether the write replaces the record whole, so that nothing of a deleted one shows through. A create after a delete
+/// can find a record that a late create of before has left: it is written over, too.
+pub(super) fn replaces(record: &Record, fold: &Folded, verb: Verb) -> bool {
+    verb != Verb::Delete && (fold.delete || (verb == Verb::Create && record.row.tombstone.is_some()))
+}
+
+/// Names every field in a fold that replaces the record: those that nobody set are cleared. They stay named, so that an
+/// edit that comes between is seen to be overwritten, and so that the write clears them again when it is repeated.
+pub(super) fn name_all(plan: &ObjectPlan, fold: &mut Folded) {
+    for field in plan.fields.iter().filter(|f| f.direction.writes_salesforce()) {
+        if let Err(at) = fold.fields.binary_search_by_key(&field.idx, |f| f.idx) {
+            let cleared = FoldedField {
+                idx: field.idx,
+                value: RawJson::null(),
+                version: 0,
+                packed: 0,
+                engine: true,
+            };
+            fold.fields.insert(at, cleared);
+        }
+    }
+}
+
+/// The values to write.
+fn values<'a>(plan: &'a ObjectPlan, fold: &'a Folded) -> impl Iterator<Item = (&'a FieldPlan, &'a RawJson)> {
+    let named = fold.fields.iter().filter_map(|f| Some((plan.at(f.idx)?, &f.value)));
+    named.filter(|(field, _)| field.direction.writes_salesforce())
 }
 
 enum Referred {

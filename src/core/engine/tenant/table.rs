@@ -161,6 +161,16 @@ impl Record {
         self.doubt.is_none_or(|d| self.row.last_seq >= d.seq)
     }
 
+    /// What is on its way and still counts: not what comes too late because the record was deleted meanwhile.
+    pub fn flying(&self) -> Option<&Flight> {
+        self.flight.as_ref().filter(|f| !f.deleted)
+    }
+
+    /// What the product wants and Salesforce does not hold yet, newest first.
+    pub fn wishes(&self) -> impl Iterator<Item = &Pending> {
+        self.pending.iter().chain(self.flying().map(|f| &f.pending))
+    }
+
     /// Whether nothing but the row is worth keeping.
     pub fn is_idle(&self) -> bool {
         self.pending.is_none() && self.flight.is_none() && self.doubt.is_none() && self.unread.is_empty()
@@ -328,16 +338,20 @@ impl Table {
     }
 }
 
-/// Adds a write to those whose events are awaited; beyond the bound the newest two become one.
+/// Adds a write to those whose events are awaited; each field stands in the newest one only. Beyond the bound the oldest
+/// two become one under the lower sequence: an edit between them is then told, at worst together with our own value after
+/// it; under the higher one it would be taken for history and lost.
 pub fn await_event(row: &mut Row, write: SentWrite) {
-    if row.unconfirmed.len() < Row::UNCONFIRMED_MAX {
-        row.unconfirmed.push(write);
-        return;
+    for older in &mut row.unconfirmed {
+        older
+            .fields
+            .retain(|(idx, _)| !write.fields.iter().any(|(i, _)| i == idx));
     }
-    if let Some(newest) = row.unconfirmed.last_mut() {
-        newest.seq = newest.seq.max(write.seq);
-        for (idx, hash) in write.fields {
-            set_hash(&mut newest.fields, idx, hash);
+    row.unconfirmed.push(write);
+    if row.unconfirmed.len() > Row::UNCONFIRMED_MAX {
+        let next = row.unconfirmed.remove(1);
+        for (idx, hash) in next.fields {
+            set_hash(&mut row.unconfirmed[0].fields, idx, hash);
         }
     }
 }

@@ -1,9 +1,13 @@
 //! The machine against a model of Redis, of an org and of a product, with crashes and lost answers, from seeds.
 
+mod letters;
+mod lives;
 mod model_org;
 mod model_plan;
 mod model_product;
 mod model_store;
+mod people;
 mod rules;
 mod seeds;
+mod story;
 mod world;

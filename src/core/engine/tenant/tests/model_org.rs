@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::model_plan::PAIRS;
 use crate::domain::ids::ReplayId;
 use crate::domain::payload::PersonalText;
 use crate::domain::salesforce_id::SalesforceId;
@@ -18,6 +19,8 @@ use crate::engine::inbound::{ChangeEvent, ChangeKind, SalesforceValue};
 #[derive(Default)]
 pub struct Org {
     pub live: BTreeMap<SalesforceId, Map<String, Value>>,
+    /// The recycle bin.
+    pub bin: BTreeMap<SalesforceId, Map<String, Value>>,
     pub events: Vec<ChangeEvent>,
     next: u64,
     pub fence_refusals: usize,
@@ -28,8 +31,12 @@ const KEY: &str = "Tandem_Key__c";
 const SEQ: &str = "Tandem_Seq__c";
 
 impl Org {
-    pub fn apply(&mut self, call: &WriteCall, now: u64) -> WriteAnswer {
-        let outcomes = call.rows.iter().map(|row| {
+    /// `locked`: for each row whether another transaction holds the record.
+    pub fn apply(&mut self, call: &WriteCall, locked: &[bool], now: u64) -> WriteAnswer {
+        let outcomes = call.rows.iter().zip(locked).map(|(row, locked)| {
+            if *locked {
+                return failed(Class::Retry, "UNABLE_TO_LOCK_ROW");
+            }
             let fields: Map<String, Value> =
                 serde_json::from_slice(format!("{{{}}}", std::str::from_utf8(&row.members).unwrap()).as_bytes())
                     .unwrap();
@@ -100,11 +107,23 @@ impl Org {
     }
 
     pub fn delete(&mut self, id: SalesforceId, now: u64) -> RowOutcome {
-        if self.live.remove(&id).is_none() {
+        let Some(fields) = self.live.remove(&id) else {
             return failed(Class::Gone, "ENTITY_IS_DELETED");
-        }
+        };
+        self.bin.insert(id, fields);
         self.event(id, ChangeKind::Delete, &Map::new(), now);
         RowOutcome::Done { id, created: false }
+    }
+
+    /// A person takes a record out of the recycle bin; refused while another one has its key, which is unique.
+    pub fn undelete(&mut self, id: SalesforceId, now: u64) {
+        let Some(fields) = self.bin.remove(&id) else { return };
+        if self.live.values().any(|f| f.get(KEY) == fields.get(KEY)) {
+            self.bin.insert(id, fields);
+            return;
+        }
+        self.event(id, ChangeKind::Undelete, &fields, now);
+        self.live.insert(id, fields);
     }
 
     pub fn read(&self, ids: &[SalesforceId], fields: &[Arc<str>]) -> Result<Vec<ReadRow>, CallFault> {
@@ -127,10 +146,15 @@ impl Org {
 
     fn event(&mut self, id: SalesforceId, kind: ChangeKind, changed: &Map<String, Value>, now: u64) {
         let at = self.events.len() as u64 + 1;
-        let fields = changed
+        let mut fields: Vec<(Arc<str>, SalesforceValue)> = changed
             .iter()
             .map(|(name, value)| (Arc::from(name.as_str()), value_of(value)))
             .collect();
+        if matches!(kind, ChangeKind::Create | ChangeKind::Undelete) {
+            // Their bodies name every field, those without a value too.
+            let unset = PAIRS.iter().filter(|(_, name)| !changed.contains_key(*name));
+            fields.extend(unset.map(|(_, name)| (Arc::from(*name), SalesforceValue::Null)));
+        }
         self.events.push(ChangeEvent {
             replay_id: ReplayId(at.to_be_bytes().to_vec().into()),
             sobject: "Contact".into(),

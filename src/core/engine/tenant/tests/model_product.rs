@@ -70,6 +70,10 @@ impl Product {
         match event.kind {
             EventType::Changed | EventType::Undeleted => {
                 let data: Map<String, Value> = serde_json::from_slice(event.data.as_ref().unwrap().expose()).unwrap();
+                if event.kind == EventType::Undeleted {
+                    self.deleted_by_org.retain(|k| *k != key);
+                    self.rows.entry(key.clone()).or_default();
+                }
                 let Some(row) = self.rows.get_mut(&key) else { return };
                 row.extend(data.clone());
                 row.retain(|_, v| !v.is_null());

@@ -47,6 +47,21 @@ impl Store {
         self.last
     }
 
+    /// Whether the effect is a command to Redis.
+    pub fn is_for(effect: &Effect) -> bool {
+        matches!(
+            effect,
+            Effect::Attach
+                | Effect::ReadLog { .. }
+                | Effect::ScanCompacted { .. }
+                | Effect::Load { .. }
+                | Effect::Resolve { .. }
+                | Effect::Begin { .. }
+                | Effect::Commit { .. }
+                | Effect::Lengths
+        )
+    }
+
     /// Carries out a store effect; `None` when the effect is none of the store's.
     pub fn run(&mut self, effect: &Effect, now: u64) -> Option<Input> {
         Some(match effect {
@@ -195,21 +210,21 @@ impl Store {
                 "a Salesforce record has one key for ever"
             );
         }
+        // As in the scripts: what is removed first, then what is written.
+        for key in &commit.compacted_remove {
+            self.compacted.remove(key);
+        }
         for (key, fold) in &commit.compacted_put {
             self.compacted.insert(key.clone(), fold_codec::encode(fold));
-        }
-        commit
-            .compacted_remove
-            .iter()
-            .for_each(|k| drop(self.compacted.remove(k)));
-        for (key, letter) in &commit.dead_put {
-            if let DeadKey::Record(key) = key {
-                self.dead.insert(key.clone(), letter.clone());
-            }
         }
         for key in &commit.dead_remove {
             if let DeadKey::Record(key) = key {
                 self.dead.remove(key);
+            }
+        }
+        for (key, letter) in &commit.dead_put {
+            if let DeadKey::Record(key) = key {
+                self.dead.insert(key.clone(), letter.clone());
             }
         }
         self.seen.extend(commit.seen.iter().map(|k| (k.key, k.content)));

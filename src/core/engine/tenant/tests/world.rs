@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use super::model_org::Org;
-use super::model_plan::{PAIRS, plan};
+use super::model_plan::plan;
 use super::model_product::Product;
 use super::model_store::Store;
 use crate::domain::ids::{ReplayId, TenantName};
@@ -15,6 +13,7 @@ use crate::domain::plan::TenantPlan;
 use crate::domain::time::Timestamp;
 use crate::engine::call::{WriteAnswer, WriteCall};
 use crate::engine::classify::{CallFault, Class};
+use crate::engine::commit::Script;
 use crate::engine::inbound::EventBatch;
 use crate::engine::tenant::io::{Effect, Input, Lost};
 use crate::engine::tenant::{Machine, TenantSettings};
@@ -27,6 +26,12 @@ pub struct Faults {
     pub lost_request: u64,
     pub bad_values: bool,
     pub compact: bool,
+    /// Rows that another transaction holds: they are to be sent again.
+    pub locked: u64,
+    /// Per thousand commands to Redis: the connection breaks before it, or, where the command grows, Redis is full.
+    pub broken: u64,
+    /// People undelete records, and the product makes records anew that Salesforce deleted.
+    pub revive: bool,
 }
 
 pub struct Dice(u64);
@@ -43,6 +48,11 @@ impl Dice {
     }
 }
 
+/// Rolls only where the fault can happen, so that a new kind of fault leaves the runs without it as they are.
+fn chance(dice: &mut Dice, of: u64, times: u64) -> bool {
+    times > 0 && dice.of(of) < times
+}
+
 /// A request on its way to the org, which may arrive late, or its answer on the way back.
 enum Wire {
     Request(crate::domain::ids::BatchId, WriteCall, bool),
@@ -52,8 +62,8 @@ enum Wire {
 pub struct World {
     pub now: u64,
     pub dice: Dice,
-    faults: Faults,
-    machine: Machine,
+    pub faults: Faults,
+    pub machine: Machine,
     settings: TenantSettings,
     plan: Arc<TenantPlan>,
     pub store: Store,
@@ -61,11 +71,13 @@ pub struct World {
     pub product: Product,
     store_queue: VecDeque<Input>,
     wire: Vec<Wire>,
-    inputs: VecDeque<Input>,
+    pub inputs: VecDeque<Input>,
     subscribed: Option<usize>,
     wants_events: bool,
+    /// Whether nothing reaches Redis any more in this life.
+    cut_off: bool,
     told: usize,
-    edits: u64,
+    pub edits: u64,
     pub notes: Vec<String>,
     /// What happened to every record, for a failed seed's message.
     pub trace: Vec<String>,
@@ -103,6 +115,7 @@ impl World {
             inputs: VecDeque::from([Input::Start]),
             subscribed: None,
             wants_events: false,
+            cut_off: false,
             told: 0,
             edits: 0,
             notes: Vec::new(),
@@ -114,7 +127,11 @@ impl World {
 
     fn org_write(&mut self, call: &WriteCall) -> WriteAnswer {
         let from = self.org.events.len();
-        let answer = self.org.apply(call, self.now);
+        let locked = call
+            .rows
+            .iter()
+            .map(|_| chance(&mut self.dice, 100, self.faults.locked));
+        let answer = self.org.apply(call, &locked.collect::<Vec<_>>(), self.now);
         self.trace
             .push(format!("\"*\" org writes {}..{}", from + 1, self.org.events.len()));
         answer
@@ -181,6 +198,9 @@ impl World {
                 ));
             }
         }
+        if self.cuts_off(&effect) {
+            return;
+        }
         if let Some(input) = self.store.run(&effect, self.now) {
             self.store_queue.push_back(input);
             return;
@@ -212,12 +232,28 @@ impl World {
         }
     }
 
+    /// Whether the effect does not reach Redis: from the first on that does not, none does until the machine attaches anew.
+    fn cuts_off(&mut self, effect: &Effect) -> bool {
+        if !Store::is_for(effect) {
+            return false;
+        }
+        if !self.cut_off && chance(&mut self.dice, 1_000, self.faults.broken) {
+            self.cut_off = true;
+            let grows = matches!(effect, Effect::Commit { script, .. } if *script == Script::Emit);
+            let lost = if grows { Lost::Full } else { Lost::Broken };
+            self.trace.push(format!("\"*\" {lost:?}"));
+            self.store_queue.push_back(Input::Lost(lost));
+        }
+        self.cut_off
+    }
+
     /// Requests stay on the wire: they outlive whoever sent them.
     fn forget_life(&mut self) {
         self.store_queue.clear();
         self.inputs.clear();
         self.subscribed = None;
         self.wants_events = false;
+        self.cut_off = false;
         self.wire.retain(|w| matches!(w, Wire::Request(..)));
     }
 
@@ -350,57 +386,6 @@ impl World {
         self.inputs.push_back(Input::Wake);
     }
 
-    fn values(&mut self, side: &str) -> Map<String, Value> {
-        self.edits += 1;
-        let text = format!("{side}{}", self.edits);
-        match self.dice.of(5) {
-            0 => json!({ "city": format!("C{text}"), "street": format!("S{text}") }),
-            1 => json!({ "email": format!("{text}@x.org") }),
-            2 if self.faults.bad_values && self.dice.of(6) == 0 => json!({ "last_name": "BAD" }),
-            2 => json!({ "last_name": text }),
-            3 => json!({ "first_name": null, "email": format!("{text}@y.org") }),
-            _ => json!({ "first_name": text }),
-        }
-        .as_object()
-        .cloned()
-        .unwrap()
-    }
-
-    fn product_edits(&mut self) {
-        let key = format!("k{}", self.dice.of(12));
-        self.trace
-            .push(format!("{key:?} product edits, entry after {}", self.store.last));
-        if self.dice.of(14) == 0 {
-            self.product.delete(&mut self.store, self.now, &key);
-        } else {
-            let values = self.values("p");
-            self.trace.push(format!("{key:?} product sets {values:?}"));
-            self.product.edit(&mut self.store, self.now, &key, values);
-        }
-        self.inputs.push_back(Input::Wake);
-    }
-
-    fn org_edits(&mut self) {
-        let ids: Vec<_> = self.org.live.keys().copied().collect();
-        if ids.is_empty() {
-            return;
-        }
-        let id = ids[self.dice.of(ids.len() as u64) as usize];
-        if self.dice.of(25) == 0 {
-            self.org.delete(id, self.now);
-            return;
-        }
-        let values = self.values("s");
-        let fields = values
-            .into_iter()
-            .filter(|(_, v)| v != "BAD")
-            .map(|(n, v)| (PAIRS.iter().find(|(p, _)| *p == n).unwrap().1.to_owned(), v))
-            .collect();
-        self.trace
-            .push(format!("\"*\" person edits {}", self.org.events.len() + 1));
-        self.org.update(id, fields, self.now);
-    }
-
     /// Lets everything come to rest; returns the writes that the engine made after both sides were equal.
     pub fn rest(&mut self) {
         for round in 0..40_000 {
@@ -418,48 +403,7 @@ impl World {
                 return;
             }
         }
-        let last: Vec<&String> = self.trace.iter().rev().take(60).collect();
-        panic!("no rest: {:?}\n{last:#?}", self.machine.snapshot());
-    }
-
-    /// What happened to one record, also in the org.
-    pub fn story(&self, key: &str) -> String {
-        let quoted = format!("{key:?}");
-        let mut lines: Vec<String> = self
-            .trace
-            .iter()
-            .filter(|l| l.contains(&quoted) || l.contains("\"*\""))
-            .cloned()
-            .collect();
-        let ids: Vec<_> = self
-            .org
-            .events
-            .iter()
-            .filter(|e| e.field("Tandem_Key__c") == Some(&crate::engine::inbound::SalesforceValue::Text(key.into())))
-            .flat_map(|e| e.ids.clone())
-            .collect();
-        for event in self.org.events.iter().filter(|e| ids.contains(&e.ids[0])) {
-            let fields: Vec<String> = event
-                .fields
-                .iter()
-                .map(|(n, v)| match v {
-                    crate::engine::inbound::SalesforceValue::Text(t) => format!("{n}={t}"),
-                    crate::engine::inbound::SalesforceValue::Double(d) => format!("{n}={d}"),
-                    _ => format!("{n}=null"),
-                })
-                .collect();
-            lines.push(format!("org #{} {:?} {fields:?}", event.commit_number, event.kind));
-        }
-        lines.push(format!(
-            "compacted {:?}",
-            self.store
-                .compacted
-                .keys()
-                .map(|k| k.key.to_string())
-                .collect::<Vec<_>>()
-        ));
-        lines.push(format!("machine {:?}", self.machine.snapshot()));
-        lines.join("\n")
+        panic!("no rest");
     }
 
     pub fn restart_machine(&mut self) {

@@ -1,0 +1,73 @@
+//! What people do in the product and in the org.
+
+use serde_json::{Map, Value, json};
+
+use super::model_plan::PAIRS;
+use super::world::World;
+use crate::engine::tenant::io::Input;
+
+impl World {
+    fn values(&mut self, side: &str) -> Map<String, Value> {
+        self.edits += 1;
+        let text = format!("{side}{}", self.edits);
+        match self.dice.of(5) {
+            0 => json!({ "city": format!("C{text}"), "street": format!("S{text}") }),
+            1 => json!({ "email": format!("{text}@x.org") }),
+            2 if self.faults.bad_values && self.dice.of(6) == 0 => json!({ "last_name": "BAD" }),
+            2 => json!({ "last_name": text }),
+            3 => json!({ "first_name": null, "email": format!("{text}@y.org") }),
+            _ => json!({ "first_name": text }),
+        }
+        .as_object()
+        .cloned()
+        .unwrap()
+    }
+
+    pub fn product_edits(&mut self) {
+        let key = format!("k{}", self.dice.of(12));
+        self.trace
+            .push(format!("{key:?} product edits, entry after {}", self.store.last));
+        if self.dice.of(14) == 0 {
+            self.product.delete(&mut self.store, self.now, &key);
+        } else {
+            let values = self.values("p");
+            if self.faults.revive {
+                self.product.deleted_by_org.retain(|k| *k != key);
+            }
+            self.trace.push(format!("{key:?} product sets {values:?}"));
+            self.product.edit(&mut self.store, self.now, &key, values);
+        }
+        self.inputs.push_back(Input::Wake);
+    }
+
+    pub fn org_edits(&mut self) {
+        let ids: Vec<_> = self.org.live.keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = ids[self.dice.of(ids.len() as u64) as usize];
+        if self.dice.of(25) == 0 {
+            self.org.delete(id, self.now);
+            return;
+        }
+        if self.faults.revive && self.dice.of(25) == 0 {
+            let bin: Vec<_> = self.org.bin.keys().copied().collect();
+            if !bin.is_empty() {
+                let id = bin[self.dice.of(bin.len() as u64) as usize];
+                self.trace
+                    .push(format!("\"*\" person undeletes {id}, {}", self.org.events.len() + 1));
+                self.org.undelete(id, self.now);
+            }
+            return;
+        }
+        let values = self.values("s");
+        let fields = values
+            .into_iter()
+            .filter(|(_, v)| v != "BAD")
+            .map(|(n, v)| (PAIRS.iter().find(|(p, _)| *p == n).unwrap().1.to_owned(), v))
+            .collect();
+        self.trace
+            .push(format!("\"*\" person edits {}", self.org.events.len() + 1));
+        self.org.update(id, fields, self.now);
+    }
+}
