@@ -69,8 +69,6 @@ impl Machine {
             self.behind(&key);
             return;
         }
-        #[cfg(feature = "sabotage")]
-        let own = self.own_or_sabotaged(own);
         let mut row = record.row.clone();
         let mut verdict = Verdict::default();
         let mut heard = heard;
@@ -95,6 +93,8 @@ impl Machine {
             if foreign.is_empty() {
                 tally.echoes += 1;
             }
+            #[cfg(feature = "sabotage")]
+            self.tell_echo(&plan, ours, &mut verdict);
             heard = foreign;
         }
         if deleting(record) {
