@@ -103,12 +103,27 @@ impl RedisLane {
         })
     }
 
-    fn send_one(&self, doing: &'static str, command: redis::Cmd) -> Answer<Value, StoreError> {
+    /// Sends one command about a tenant and reads its answer.
+    fn ask<T, F>(&self, doing: &'static str, tenant: &TenantName, command: redis::Cmd, read: F) -> Answer<T, StoreError>
+    where
+        F: FnOnce(Reader<'_>, Value) -> Result<T, StoreError> + Send + 'static,
+    {
         let mut commands = redis::pipe();
         commands.add_command(command);
-        let values = self.pipe.send(doing, commands);
-        Box::pin(async move { Ok(values.await?.into_iter().next().unwrap_or(Value::Nil)) })
+        let (values, tenant) = (self.pipe.send(doing, commands), tenant.clone());
+        Box::pin(async move {
+            let answer = values.await?.into_iter().next().unwrap_or(Value::Nil);
+            read(Reader::of(doing, &tenant), answer)
+        })
     }
+}
+
+/// A page of a stream, from the entry after `after`.
+fn page_of(stream: String, after: StreamId, count: usize) -> redis::Cmd {
+    let mut range = redis::cmd("XRANGE");
+    range.arg(stream).arg(format!("({after}")).arg("+");
+    range.arg("COUNT").arg(count.max(1));
+    range
 }
 
 impl Lane for RedisLane {
@@ -164,17 +179,9 @@ impl Lane for RedisLane {
     }
 
     fn lengths(&self, tenant: &TenantName) -> Answer<Lengths, StoreError> {
-        let answer = self.send_one("lengths", super::view::lengths_call(tenant).into_cmd());
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            let view = super::view::TenantView::parse(
-                Reader {
-                    doing: "lengths",
-                    tenant: Some(&tenant),
-                },
-                answer.await?,
-            )?;
-            Ok(view.lengths())
+        let call = super::view::lengths_call(tenant).into_cmd();
+        self.ask("lengths", tenant, call, |read, answer| {
+            Ok(super::view::TenantView::parse(read, answer)?.lengths())
         })
     }
 
@@ -185,15 +192,8 @@ impl Lane for RedisLane {
             &[keys::owner(tenant), keys::backpressure(tenant)],
         );
         call.arg(fence.nonce.as_ref()).arg(fence.epoch.0).arg(level);
-        let answer = self.send_one(doing, call.into_cmd());
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            Reader {
-                doing,
-                tenant: Some(&tenant),
-            }
-            .good(answer.await?)?;
-            Ok(())
+        self.ask(doing, tenant, call.into_cmd(), |read, answer| {
+            read.good(answer).map(drop)
         })
     }
 }

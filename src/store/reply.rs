@@ -48,7 +48,15 @@ pub(super) fn is_not_serving(value: &Value) -> bool {
     server_error(value).is_some_and(|(code, _)| NOT_SERVING.contains(&code))
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// For an answer about a tenant's state.
+    pub(super) fn of(doing: &'static str, tenant: &'a TenantName) -> Self {
+        Self {
+            doing,
+            tenant: Some(tenant),
+        }
+    }
+
     /// An answer that makes no sense.
     pub(super) fn unexpected(&self, detail: impl Into<String>) -> StoreError {
         StoreError::Unexpected {
@@ -180,10 +188,7 @@ mod tests {
     fn answered(wire: &str) -> StoreError {
         let tenant = TenantName::new("acme").unwrap();
         let value = redis::parse_redis_value(wire.as_bytes()).unwrap();
-        let read = Reader {
-            doing: "settle",
-            tenant: Some(&tenant),
-        };
+        let read = Reader::of("settle", &tenant);
         read.good(value).unwrap_err()
     }
 

@@ -41,10 +41,7 @@ impl TokenStore for RedisTokens {
         let doing = "token_get";
         let (pooled, sealer, tenant) = (self.pooled.clone(), Arc::clone(&self.sealer), tenant.clone());
         Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
+            let read = Reader::of(doing, &tenant);
             let mut commands = redis::pipe();
             commands
                 .cmd("HMGET")
@@ -69,10 +66,7 @@ impl TokenStore for RedisTokens {
         let doing = "token_put";
         let (pooled, sealer, tenant) = (self.pooled.clone(), Arc::clone(&self.sealer), tenant.clone());
         Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
+            let read = Reader::of(doing, &tenant);
             let mut call = Call::new(ScriptName::TokenPut, &[keys::token(&tenant)]);
             call.arg(version)
                 .arg(sealer.seal(&tenant, PURPOSE, secret.expose_secret().as_bytes())?);

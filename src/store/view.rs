@@ -205,10 +205,7 @@ impl RedisView {
         lease.arg(&["node", "epoch", "expires_ms"]);
         let (pooled, tenant) = (self.pooled.clone(), tenant.clone());
         Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
+            let read = Reader::of(doing, &tenant);
             let values = pooled.run(doing, commands).await?;
             let [lengths, owner, lease] = read.exactly(Value::Array(values))?;
             let mut view = TenantView::parse(read, lengths)?;

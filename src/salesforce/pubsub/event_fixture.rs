@@ -8,24 +8,26 @@ use super::schema::EventSchema;
 
 pub(super) const ID: &str = "003000000000001AAA";
 
+/// Kinds of change, in the order of the enum's symbols.
+const KINDS: [&str; 10] = [
+    "CREATE",
+    "UPDATE",
+    "DELETE",
+    "UNDELETE",
+    "GAP_CREATE",
+    "GAP_UPDATE",
+    "GAP_DELETE",
+    "GAP_UNDELETE",
+    "GAP_OVERFLOW",
+    "SNAPSHOT",
+];
+
 fn header() -> Json {
-    let kinds = [
-        "CREATE",
-        "UPDATE",
-        "DELETE",
-        "UNDELETE",
-        "GAP_CREATE",
-        "GAP_UPDATE",
-        "GAP_DELETE",
-        "GAP_UNDELETE",
-        "GAP_OVERFLOW",
-        "SNAPSHOT",
-    ];
     let strings = json!({"type": "array", "items": "string"});
     json!({"type": "record", "name": "ChangeEventHeader", "fields": [
         {"name": "entityName", "type": "string"},
         {"name": "recordIds", "type": strings},
-        {"name": "changeType", "type": {"type": "enum", "name": "ChangeType", "symbols": kinds}},
+        {"name": "changeType", "type": {"type": "enum", "name": "ChangeType", "symbols": KINDS}},
         {"name": "changeOrigin", "type": "string"},
         {"name": "transactionKey", "type": "string"},
         {"name": "sequenceNumber", "type": "int"},
@@ -155,19 +157,7 @@ impl Default for Said<'_> {
 /// An event's bytes. `body` holds the fields after the header that are not null, by position.
 pub(super) fn encode(schema: &EventSchema, said: &Said<'_>, body: Vec<(usize, Value)>) -> Vec<u8> {
     let strings = |all: &[&str]| Value::Array(all.iter().map(|s| Value::String((*s).to_owned())).collect());
-    let kinds = [
-        "CREATE",
-        "UPDATE",
-        "DELETE",
-        "UNDELETE",
-        "GAP_CREATE",
-        "GAP_UPDATE",
-        "GAP_DELETE",
-        "GAP_UNDELETE",
-        "GAP_OVERFLOW",
-        "SNAPSHOT",
-    ];
-    let kind = u32::try_from(kinds.iter().position(|k| *k == said.kind).unwrap()).unwrap();
+    let kind = u32::try_from(KINDS.iter().position(|k| *k == said.kind).unwrap()).unwrap();
     let header = vec![
         ("entityName".to_owned(), Value::String(schema.sobject.to_string())),
         ("recordIds".to_owned(), strings(said.ids)),

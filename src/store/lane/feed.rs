@@ -12,7 +12,7 @@ use crate::store::reply::Reader;
 use crate::store::script::{self, Call, ScriptName};
 use crate::store::{keys, outbox};
 
-use super::RedisLane;
+use super::{RedisLane, page_of};
 
 /// Events that one `forward` appends: 25 arguments each at most.
 const EVENTS_IN_ONE: usize = script::ARGUMENTS_MAX / 25 - 1;
@@ -26,21 +26,9 @@ impl RedisLane {
         count: usize,
     ) -> Answer<Vec<OutboxEntry>, StoreError> {
         let doing = "read_outbox";
-        let mut range = redis::cmd("XRANGE");
-        range
-            .arg(keys::outbox(tenant))
-            .arg(format!("({after}"))
-            .arg("+")
-            .arg("COUNT")
-            .arg(count.max(1));
-        let answer = self.send_one(doing, range);
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
-            let entries = read.array(answer.await?)?.into_iter().map(|entry| {
+        let page = page_of(keys::outbox(tenant), after, count);
+        self.ask(doing, tenant, page, move |read, answer| {
+            let entries = read.array(answer)?.into_iter().map(|entry| {
                 let (id, fields) = read.entry(entry)?;
                 outbox::parse(id, fields)
                     .map_err(|field| read.unexpected(format!("field '{field}' of outbox entry {id} is not valid")))
@@ -81,10 +69,7 @@ impl RedisLane {
         let answer = self.pipe.send(doing, commands);
         let tenant = tenant.clone();
         Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
+            let read = Reader::of(doing, &tenant);
             for value in answer.await? {
                 read.number(value)?;
             }
@@ -105,15 +90,8 @@ impl RedisLane {
         for id in entries {
             call.arg(id.to_string());
         }
-        let answer = self.send_one(doing, call.into_cmd());
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            Reader {
-                doing,
-                tenant: Some(&tenant),
-            }
-            .number(answer.await?)?;
-            Ok(())
+        self.ask(doing, tenant, call.into_cmd(), |read, answer| {
+            read.number(answer).map(drop)
         })
     }
 }

@@ -38,19 +38,14 @@ impl RedisLane {
             .arg(partition_epoch.0)
             .arg(self.record_buckets)
             .arg(script::FORMAT);
-        let answer = self.send_one(doing, call.into_cmd());
-        let (tenant, layout) = (tenant.clone(), Arc::clone(&self.buckets));
-        Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
-            let [epoch, now, buckets, batches, cursors] = read.exactly(answer.await?)?;
+        let (of, layout) = (tenant.clone(), Arc::clone(&self.buckets));
+        self.ask(doing, tenant, call.into_cmd(), move |read, answer| {
+            let [epoch, now, buckets, batches, cursors] = read.exactly(answer)?;
             let buckets = u32::try_from(read.number(buckets)?).map_err(|_| read.unexpected("too many buckets"))?;
             layout
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(tenant.clone(), buckets);
+                .insert(of, buckets);
             let intents = read.pairs(batches)?.into_iter().map(|(_, intent)| {
                 intent_codec::decode(&intent).map_err(|_| read.unexpected("an intent does not decode"))
             });
@@ -86,15 +81,8 @@ impl RedisLane {
         for batch in done {
             call.arg(batch.to_string());
         }
-        let answer = self.send_one(doing, call.into_cmd());
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            Reader {
-                doing,
-                tenant: Some(&tenant),
-            }
-            .number(answer.await?)?;
-            Ok(())
+        self.ask(doing, tenant, call.into_cmd(), |read, answer| {
+            read.number(answer).map(drop)
         })
     }
 
@@ -111,10 +99,7 @@ impl RedisLane {
             Script::Compact => "compact",
             Script::Emit => "emit",
         };
-        let reader = Reader {
-            doing,
-            tenant: Some(tenant),
-        };
+        let reader = Reader::of(doing, tenant);
         let made = self.buckets_of(tenant, doing).and_then(|buckets| {
             let around = commit::Around {
                 tenant,
@@ -132,14 +117,8 @@ impl RedisLane {
             Ok(call) => call,
             Err(error) => return failed(error),
         };
-        let answer = self.send_one(doing, call.into_cmd());
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
-            let [deleted, refused] = read.exactly(answer.await?)?;
+        self.ask(doing, tenant, call.into_cmd(), |read, answer| {
+            let [deleted, refused] = read.exactly(answer)?;
             let refused_links = read.pairs(refused)?.into_iter().map(|(id, holder)| {
                 SalesforceId::from_packed(&id)
                     .zip(keys::record_of_field(&holder))
@@ -182,14 +161,8 @@ impl RedisLane {
             .arg(field);
         call.arg(read.map(row_codec::encode).unwrap_or_default())
             .arg(row_codec::encode(row));
-        let answer = self.send_one(doing, call.into_cmd());
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
-            let mut parts = read.array(answer.await?)?.into_iter();
+        self.ask(doing, tenant, call.into_cmd(), move |read, answer| {
+            let mut parts = read.array(answer)?.into_iter();
             if read.number(parts.next().unwrap_or(Value::Nil))? == 1 {
                 return Ok(Linked::Done);
             }

@@ -18,7 +18,7 @@ use crate::port::store::StoreError;
 use crate::store::reply::Reader;
 use crate::store::{dead, keys};
 
-use super::{RedisLane, failed, today};
+use super::{RedisLane, failed, page_of, today};
 
 /// Fields that one HMGET names.
 const FIELDS_IN_ONE: usize = 1_000;
@@ -49,21 +49,9 @@ impl RedisLane {
         count: usize,
     ) -> Answer<LogChunk, StoreError> {
         let doing = "read_log";
-        let mut range = redis::cmd("XRANGE");
-        range
-            .arg(keys::log(tenant, log))
-            .arg(format!("({after}"))
-            .arg("+")
-            .arg("COUNT")
-            .arg(count.max(1));
-        let answer = self.send_one(doing, range);
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
-            let entries = read.array(answer.await?)?.into_iter().map(|entry| {
+        let page = page_of(keys::log(tenant, log), after, count);
+        self.ask(doing, tenant, page, move |read, answer| {
+            let entries = read.array(answer)?.into_iter().map(|entry| {
                 let (id, fields) = read.entry(entry)?;
                 let fields = fields
                     .into_iter()
@@ -96,14 +84,8 @@ impl RedisLane {
             .arg(cursor)
             .arg("COUNT")
             .arg(count.max(1));
-        let answer = self.send_one(doing, scan);
-        let tenant = tenant.clone();
-        Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
-            let [next, page] = read.exactly(answer.await?)?;
+        self.ask(doing, tenant, scan, move |read, answer| {
+            let [next, page] = read.exactly(answer)?;
             let records = read.pairs(page)?.into_iter().map(|(field, _)| {
                 keys::record_of_field(&field).ok_or_else(|| read.unexpected("a field of compacted is no record"))
             });
@@ -150,10 +132,7 @@ impl RedisLane {
         let answer = self.pipe.send(doing, commands);
         let (tenant, sealer, asked) = (tenant.clone(), Arc::clone(&self.sealer), seen.len());
         Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
+            let read = Reader::of(doing, &tenant);
             let mut values = answer.await?.into_iter();
             let mut next = |count: usize, each: usize| -> Result<Vec<Option<Vec<u8>>>, StoreError> {
                 let mut found = Vec::with_capacity(count);
@@ -225,10 +204,7 @@ impl RedisLane {
         let answer = self.pipe.send(doing, commands);
         let tenant = tenant.clone();
         Box::pin(async move {
-            let read = Reader {
-                doing,
-                tenant: Some(&tenant),
-            };
+            let read = Reader::of(doing, &tenant);
             let mut found = vec![None; fields.len()];
             for (places, values) in by.values().zip(answer.await?) {
                 for (at, holder) in places.iter().zip(read.array(values)?) {
