@@ -14,6 +14,11 @@ use loadtest::stack::Binaries;
 /// How it is built, for whoever runs this test without the test runner's setting.
 const BUILD: &str = "cargo build --workspace --features tandem/sabotage --bin tandem-sabotaged --bin orgsim";
 
+/// A load that shows most faults.
+const USUAL: &str = "--changes 1200 --org-edits 150";
+/// Longest wait for rest, on a machine that has much else to do.
+const WITHIN: Duration = Duration::from_secs(40);
+
 /// The programs beside this test.
 fn binaries() -> Binaries {
     let own = std::env::current_exe().expect("the path of this test");
@@ -36,15 +41,24 @@ fn binaries() -> Binaries {
 async fn run(line: &str, sabotage: Option<Sabotage>) -> Report {
     let line = format!("loadtest mixed --tenants 2 --minutes 0.1 {line}");
     let Command::Mixed(settings) = Cli::try_parse_from(line.split_whitespace()).expect("settings").command;
-    let settings = Mixed { sabotage, ..settings };
-    let usual = Patience::default();
+    // Gone with the test: a run that is found wrong would else leave its files.
+    let dir = tempfile::tempdir().expect("a scratch folder");
+    let settings = Mixed {
+        sabotage,
+        keep: Some(dir.path().join("run")),
+        ..settings
+    };
+    let patience = Patience {
+        quiet: Duration::from_secs(2),
+        within: WITHIN,
+        ..Patience::default()
+    };
     let patience = match sabotage {
-        None => usual,
+        None => patience,
         Some(_) => Patience {
-            quiet: Duration::from_secs(2),
-            within: Duration::from_secs(60),
             again: false,
             watch: Duration::from_millis(100),
+            ..patience
         },
     };
     run_with(&settings, &binaries(), &patience).await.expect("a run")
@@ -64,15 +78,14 @@ async fn breaks(sabotage: Sabotage, line: &str, promises: &[&str]) -> Report {
     report
 }
 
-const USUAL: &str = "--changes 1200 --org-edits 150";
-
 mod stack {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn without_sabotage_is_found_clean() {
         let report = run(USUAL, None).await;
-        assert!(report.clean() && report.faults["sabotage"] == 0, "{}", report.table());
+        assert!(report.clean(), "{}\n{}", report.table(), report.evidence);
+        assert_eq!(report.faults["sabotage"], 0);
         assert_eq!((report.product_changes, report.org_edits), (1_200, 150));
     }
 
