@@ -346,7 +346,6 @@ fn sabotage() -> Option<tandem_core::engine::tenant::settings::Sabotage> {
         ("settle", Sabotage::Settle),
         ("echo", Sabotage::Echo),
         ("order", Sabotage::Order),
-        ("fence", Sabotage::Fence),
         ("drop-event", Sabotage::DropEvent),
     ];
     known

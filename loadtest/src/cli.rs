@@ -62,7 +62,7 @@ pub struct Mixed {
     /// Folder of the declared objects [default: config/objects of the repository]
     #[arg(long)]
     pub objects: Option<PathBuf>,
-    /// Longest wait for both sides to be equal after edits end, in seconds [default: 300, or 60 with --sabotage]
+    /// Longest wait for both sides to be equal after edits end (with --sabotage: to be at rest), in seconds [default: 300, or 60 with --sabotage]
     #[arg(long)]
     pub rest_seconds: Option<u64>,
     /// Keep logs and files of the run in this folder (which must not exist).
@@ -70,18 +70,40 @@ pub struct Mixed {
     pub keep: Option<PathBuf>,
 }
 
+impl Mixed {
+    /// How the orgs misbehave: as asked for; or as a sabotage needs it to do harm, when nothing was.
+    pub fn faults(&self) -> Faults {
+        if self.sabotage == Some(Sabotage::Settle) && !self.faults.any() {
+            return Faults {
+                status: vec![(503, 10.0)],
+                ..Faults::default()
+            };
+        }
+        self.faults.clone()
+    }
+
+    /// Changes of the product for one record of the product, on average: few where an edit that is lost in the org must
+    /// not soon be hidden by later ones.
+    pub fn changes_a_record(&self) -> u64 {
+        match self.sabotage {
+            Some(Sabotage::DropEvent) => 4,
+            _ => 12,
+        }
+    }
+}
+
 /// A fault built into the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Sabotage {
-    /// Settles what it never sent.
+    /// Settles before the org has answered; without --faults, with 503=10%.
     Settle,
-    /// Takes its own writes for foreign ones.
+    /// Takes its own writes' events for edits.
     Echo,
-    /// Sends older content after newer.
+    /// Sends a record's older change after its newer one.
     Order,
-    /// Two owners, and no fence in the org.
+    /// A second owner with an old epoch goes on, with both fences off.
     Fence,
-    /// Loses events.
+    /// Loses one event in 500.
     DropEvent,
 }
 

@@ -37,12 +37,14 @@ async fn run(fault: Fault) -> Report {
         seconds: 6.0,
         changes: 3_000,
         org_edits: 600,
+        changes_a_record: 12,
         kills: Default::default(),
         faults: Default::default(),
     };
     let patience = Patience {
         quiet: Duration::from_millis(500),
         within: Duration::from_secs(if fault == Fault::None { 30 } else { 2 }),
+        again: true,
         watch: Duration::from_millis(500),
     };
     let report = judge_run(&world, &load, &patience, None, &mut Still)

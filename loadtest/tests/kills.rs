@@ -37,6 +37,7 @@ async fn appenders_lose_nothing_and_keep_order_over_kills_of_redis() {
         seconds: 1.0,
         changes: CHANGES,
         org_edits: 0,
+        changes_a_record: 12,
         kills: Kills::default(),
         faults: Faults::default(),
     };

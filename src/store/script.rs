@@ -92,7 +92,7 @@ static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
         .map(|(_, name, text)| {
             let text = spliced(text);
             #[cfg(feature = "sabotage")]
-            let text = crate::store::sabotage::unfenced(text);
+            let text = crate::store::sabotage::unfenced(name, text);
             let sha = redis::Script::new(&text).get_hash().to_owned();
             Script { name, text, sha }
         })

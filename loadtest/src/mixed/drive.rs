@@ -34,6 +34,8 @@ pub struct Load {
     pub changes: u64,
     /// Edits in the orgs.
     pub org_edits: u64,
+    /// Changes of the product for one record of the product, on average.
+    pub changes_a_record: u64,
     /// What is killed, and how often.
     pub kills: Kills,
     /// How the orgs misbehave.

@@ -26,7 +26,7 @@ use crate::stack::{Binaries, Stack, StackPlan, repository};
 
 /// The file that tells the story of the records found wrong.
 const EVIDENCE: &str = "evidence.txt";
-/// Longest wait for equality where a sabotage makes it unlikely.
+/// Longest wait for rest where a sabotage makes it unlikely.
 const REST_WITH_SABOTAGE: Duration = Duration::from_secs(60);
 
 /// Runs the whole scenario on a stack of its own.
@@ -34,12 +34,29 @@ const REST_WITH_SABOTAGE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the run could not be made; what the oracle finds is in the report.
 pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
+    let sabotaged = settings.sabotage.is_some();
+    let usual = Patience::default();
+    let within = settings.rest_seconds.map(Duration::from_secs);
+    let patience = Patience {
+        within: within.unwrap_or(if sabotaged { REST_WITH_SABOTAGE } else { usual.within }),
+        // The damage that a sabotage does stays.
+        again: !sabotaged,
+        ..usual
+    };
+    let binaries = Binaries::find(settings.bin_dir.as_deref(), settings.build, sabotaged).await?;
+    run_with(settings, &binaries, &patience).await
+}
+
+/// As [`run`], with these programs and waits.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(settings: &Mixed, binaries: &Binaries, patience: &Patience) -> Result<Report, LoadError> {
     let objects = settings
         .objects
         .clone()
         .unwrap_or_else(|| repository().join("config/objects"));
     let shapes = Arc::new(Shapes::load(&objects)?);
-    let binaries = Binaries::find(settings.bin_dir.as_deref(), settings.build, settings.sabotage.is_some()).await?;
     let scratch = Scratch::new(settings.keep.as_deref())?;
     let tenants: Vec<String> = (1..=settings.tenants).map(|tenant| format!("t{tenant:02}")).collect();
     say(&format!(
@@ -49,14 +66,14 @@ pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
     ));
     let plan = StackPlan {
         dir: scratch.path(),
-        binaries: &binaries,
+        binaries,
         objects: &objects,
         tenants: &tenants,
         seed: settings.seed,
         sabotage: settings.sabotage,
     };
     let mut stack = Stack::start(&plan).await?;
-    let judged = on_stack(settings, shapes, &mut stack).await;
+    let judged = on_stack(settings, patience, shapes, &mut stack).await;
     stack.stop().await;
     match &judged {
         Ok(report) if report.clean() => {}
@@ -74,7 +91,12 @@ pub async fn run(settings: &Mixed) -> Result<Report, LoadError> {
     judged
 }
 
-async fn on_stack(settings: &Mixed, shapes: Arc<Shapes>, stack: &mut Stack) -> Result<Report, LoadError> {
+async fn on_stack(
+    settings: &Mixed,
+    patience: &Patience,
+    shapes: Arc<Shapes>,
+    stack: &mut Stack,
+) -> Result<Report, LoadError> {
     let world = World {
         redis_url: stack.redis.url.clone(),
         admin: Admin::new(&stack.orgs.admin_url)?,
@@ -82,24 +104,15 @@ async fn on_stack(settings: &Mixed, shapes: Arc<Shapes>, stack: &mut Stack) -> R
         shapes,
         seed: settings.seed,
     };
-    let within = settings.rest_seconds.map(Duration::from_secs);
-    let usual = Patience::default();
-    let patience = Patience {
-        within: within.unwrap_or(if settings.sabotage.is_some() {
-            REST_WITH_SABOTAGE
-        } else {
-            usual.within
-        }),
-        ..usual
-    };
     let load = Load {
         seconds: settings.minutes * 60.0,
         changes: settings.changes,
         org_edits: settings.org_edits,
+        changes_a_record: settings.changes_a_record(),
         kills: settings.kill.clone(),
-        faults: settings.faults.clone(),
+        faults: settings.faults(),
     };
-    judge_run(&world, &load, &patience, settings.sabotage, stack).await
+    judge_run(&world, &load, patience, settings.sabotage, stack).await
 }
 
 /// Drives a load in a world, waits for rest and judges.

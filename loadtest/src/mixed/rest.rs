@@ -31,6 +31,8 @@ pub struct Patience {
     pub quiet: Duration,
     /// Both sides must be equal within this time after edits and faults stopped.
     pub within: Duration,
+    /// Sides that differ at rest are looked at again until then.
+    pub again: bool,
     /// And then nothing may be written for so long.
     pub watch: Duration,
 }
@@ -40,6 +42,7 @@ impl Default for Patience {
         Self {
             quiet: Duration::from_secs(3),
             within: Duration::from_secs(300),
+            again: true,
             watch: Duration::from_secs(10),
         }
     }
@@ -80,7 +83,7 @@ pub(super) async fn rest_and_judge(
         let verdict = judge(&history);
         let rest_seconds = started.elapsed().as_secs_f64();
         let equal = verdict.divergences == 0 && !loud.contains(&true);
-        if equal || started.elapsed() >= patience.within {
+        if equal || !patience.again || started.elapsed() >= patience.within {
             break (history, calls, rest_seconds);
         }
         say(&format!(

@@ -12,8 +12,6 @@ use crate::org::{Admin, OrgInfo};
 use crate::product::{Appender, LANES, Plan, Product, Reader, Seen, Tenant};
 use crate::shape::Shapes;
 
-/// Changes of the product for one record of the product, on average.
-const CHANGES_A_RECORD: u64 = 12;
 /// Fewest records a tenant.
 const FEWEST_RECORDS: u64 = 20;
 
@@ -73,7 +71,7 @@ impl Session {
         let held = Arc::new(AtomicUsize::new(0));
         let (applied, reader_idle) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let tenants = world.orgs.len().max(1) as u64;
-        let records = (load.changes / tenants / CHANGES_A_RECORD).max(FEWEST_RECORDS) as usize;
+        let records = (load.changes / tenants / load.changes_a_record.max(1)).max(FEWEST_RECORDS) as usize;
         let mut tasks = Vec::new();
         let mut seats = Vec::new();
         for (at, org) in world.orgs.iter().enumerate() {

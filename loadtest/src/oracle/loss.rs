@@ -41,12 +41,20 @@ fn product_edits(case: &Case<'_>, field: u8, name: &str, findings: &mut Findings
             .org_rows
             .iter()
             .any(|row| row.get(usize::from(field)) == Some(value));
-    if in_org
-        || record.commits_cut
-        || record.was_deleted()
-        || record.rejection_names(case.shapes, field)
-        || record.conflict_names(case.shapes, field)
-    {
+    if record.was_deleted() || record.rejection_names(case.shapes, field) || record.conflict_names(case.shapes, field) {
+        return;
+    }
+    if stands_over(record, step_at, field) {
+        findings.lost += 1;
+        findings.at(
+            Promise::C3,
+            case,
+            name,
+            "an edit of the product was overwritten by an older one of its own",
+        );
+        return;
+    }
+    if in_org || record.commits_cut {
         return;
     }
     let overwritten = record.steps.iter().skip(step_at).any(|step| match step {
@@ -59,6 +67,15 @@ fn product_edits(case: &Case<'_>, field: u8, name: &str, findings: &mut Findings
     }
     findings.lost += 1;
     findings.at(Promise::C3, case, name, "an edit of the product never reached the org");
+}
+
+/// Both sides ended with a value that the product had itself replaced before this step: no edit stands between them.
+fn stands_over(record: &RecordHistory, step_at: usize, field: u8) -> bool {
+    let end = |row: &[Value]| row.get(usize::from(field)).filter(|value| !value.is_empty()).cloned();
+    let product = record.product_row.as_deref().and_then(end);
+    let org = record.org_rows.first().map(Vec::as_slice).and_then(end);
+    let mut before = record.steps.iter().take(step_at);
+    product.is_some() && product == org && before.any(|step| RecordHistory::own_value(step, field) == product.as_ref())
 }
 
 /// Only a value that no later person of the org overwrote can be lost.

@@ -212,6 +212,23 @@ fn c3_an_edit_of_the_product_that_never_arrives_is_lost() {
 }
 
 #[test]
+fn c3_an_edit_that_an_older_one_overwrites_on_both_sides_is_lost() {
+    let mut record = Contact::edited("last_name", "Last q0p2z");
+    let back = [("last_name", "Last q0p1z")];
+    record.commits.push(commit(true, CommitKind::Update, &back, 20));
+    record.steps.push(Step::Changed(fields(&back)));
+    both(&mut record, &[]);
+    let found = broken(record.clone());
+    assert!(found.contains(&(Promise::C3, 1)), "{found:?}");
+    record.steps.push(Step::Conflict {
+        fields: vec![at("last_name")],
+        winner: Some(Side::Org),
+    });
+    let found = broken(record);
+    assert!(found.iter().all(|(promise, _)| *promise != Promise::C3), "{found:?}");
+}
+
+#[test]
 fn c3_an_edit_of_the_org_that_never_arrives_is_lost() {
     let mut record = Contact::imported("first_name", "First q0h1z");
     record.steps.truncate(1);

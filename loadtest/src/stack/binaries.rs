@@ -72,15 +72,15 @@ fn release_dir() -> PathBuf {
 }
 
 async fn build(sabotaged: bool) -> Result<(), LoadError> {
-    let features: &[&str] = if sabotaged {
-        &["--features", "tandem/sabotage"]
+    let engine: &[&str] = if sabotaged {
+        &["--bin", "tandem-sabotaged", "--features", "tandem/sabotage"]
     } else {
-        &[]
+        &["--bin", "tandem"]
     };
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .args(["build", "--release", "-p", "tandem", "-p", "orgsim"])
-        .args(features)
+        .args(["build", "--release", "-p", "tandem", "-p", "orgsim", "--bin", "orgsim"])
+        .args(engine)
         .current_dir(repository())
         .kill_on_drop(true);
     let status = command.status().await.map_err(LoadError::io("starting cargo"))?;

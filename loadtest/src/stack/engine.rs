@@ -9,6 +9,7 @@ use tokio::process::Command;
 use super::StackPlan;
 use super::config::ConfigText;
 use super::process::{Process, Warden};
+use crate::cli::Sabotage;
 use crate::error::LoadError;
 
 /// Longest wait for a node to write its ready file.
@@ -34,13 +35,14 @@ impl Engine {
         plan: &StackPlan<'_>,
         node: usize,
         text: &ConfigText,
+        sabotage: Option<Sabotage>,
         warden: &Arc<Warden>,
     ) -> Result<Self, LoadError> {
         let program = plan.binaries.tandem.clone();
         let config = text.write_for(plan.dir, node)?;
         let ready_file = plan.dir.join(format!("node-{node}.ready"));
         let log = plan.dir.join(format!("node-{node}.log"));
-        let sabotage = plan.sabotage.map(crate::cli::Sabotage::name);
+        let sabotage = sabotage.map(Sabotage::name);
         let process = spawn(&program, &config, &ready_file, &log, sabotage, warden)?;
         let mut engine = Self {
             process,

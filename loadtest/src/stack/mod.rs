@@ -4,6 +4,7 @@ mod binaries;
 mod config;
 mod engine;
 mod orgs;
+mod pauses;
 mod process;
 mod redis_server;
 
@@ -21,6 +22,7 @@ use crate::cli::Sabotage;
 use crate::error::LoadError;
 use crate::report::say;
 use config::ConfigText;
+use pauses::Pauses;
 
 /// The request limit of the org and of the engine: how long a request may go on after its client left.
 pub const REQUEST_LIMIT_SECONDS: u64 = 5;
@@ -50,6 +52,8 @@ pub struct Stack {
     /// The simulated orgs.
     pub orgs: Orgs,
     engines: Vec<Engine>,
+    /// Of the first node, where it is the owner that does not know that it is none.
+    pauses: Option<Pauses>,
     warden: Arc<Warden>,
     killed: Option<Instant>,
     restarts: u32,
@@ -69,21 +73,27 @@ impl Stack {
     pub async fn start(plan: &StackPlan<'_>) -> Result<Self, LoadError> {
         let warden = Arc::new(Warden::start()?);
         let redis = RedisServer::start(plan.dir, &warden).await?;
-        let fence = plan.sabotage != Some(Sabotage::Fence);
-        let orgs = Orgs::start(plan, fence, &warden).await?;
-        let nodes = if fence { 1 } else { 2 };
+        let two_owners = plan.sabotage == Some(Sabotage::Fence);
+        let orgs = Orgs::start(plan, !two_owners, &warden).await?;
         let text = ConfigText::prepare(plan, &redis.url, &orgs)?;
         let mut stack = Self {
             redis,
             orgs,
             engines: Vec::new(),
+            pauses: None,
             warden,
             killed: None,
             restarts: 0,
         };
-        for node in 1..=nodes {
-            let engine = Engine::start(plan, node, &text, &stack.warden).await?;
-            stack.engines.push(engine);
+        let first = Engine::start(plan, 1, &text, plan.sabotage, &stack.warden).await?;
+        if two_owners {
+            stack.pauses = Some(Pauses::start(first.process.pid()));
+        }
+        stack.engines.push(first);
+        if two_owners {
+            // The rightful owner, with nothing wrong in it.
+            let second = Engine::start(plan, 2, &text, None, &stack.warden).await?;
+            stack.engines.push(second);
         }
         Ok(stack)
     }
@@ -94,9 +104,16 @@ impl Stack {
     /// When it does not start again.
     pub async fn kill_engine(&mut self) -> Result<(), LoadError> {
         self.killed = Some(Instant::now());
+        self.end_pauses().await;
         match self.engines.first_mut() {
             Some(engine) => engine.kill_and_restart(&self.warden).await,
             None => Ok(()),
+        }
+    }
+
+    async fn end_pauses(&mut self) {
+        if let Some(pauses) = self.pauses.take() {
+            pauses.end().await;
         }
     }
 
@@ -135,6 +152,7 @@ impl Stack {
 
     /// Stops all: the engine first and in peace, so that it can release what it holds.
     pub async fn stop(mut self) {
+        self.end_pauses().await;
         for engine in &mut self.engines {
             engine.process.terminate().await;
         }

@@ -71,8 +71,6 @@ impl Machine {
             self.behind(&key);
             return;
         }
-        #[cfg(feature = "sabotage")]
-        let own = self.own_or_sabotaged(own);
         // What an undelete brings back is somebody's decision, whoever wrote it once.
         let own = own.filter(|_| event.kind != ChangeKind::Undelete);
         let mut row = record.row.clone();
@@ -99,6 +97,8 @@ impl Machine {
             if foreign.is_empty() {
                 tally.echoes += 1;
             }
+            #[cfg(feature = "sabotage")]
+            self.tell_echo(&plan, ours, &mut verdict);
             heard = foreign;
         }
         if deleting(record) {

@@ -208,7 +208,7 @@ fn write_back(plan: &ObjectPlan, unit: &[Heard], verdict: &mut Verdict) {
     verdict.write_back.extend(values);
 }
 
-fn tell(plan: &ObjectPlan, unit: Vec<Heard>, verdict: &mut Verdict) {
+pub(super) fn tell(plan: &ObjectPlan, unit: Vec<Heard>, verdict: &mut Verdict) {
     for h in unit {
         let tells = plan.at(h.idx).is_some_and(|f| f.direction.tells_product());
         if let (true, Some(value)) = (tells, h.told) {

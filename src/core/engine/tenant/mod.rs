@@ -208,10 +208,6 @@ impl Machine {
         if self.phase == Phase::Detached {
             return;
         }
-        #[cfg(feature = "sabotage")]
-        if reason == Lost::Fenced && self.ignores_the_fence() {
-            return;
-        }
         self.phase = Phase::Detached;
         self.fence = None;
         self.commits.clear();

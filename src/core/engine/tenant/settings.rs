@@ -67,10 +67,8 @@ pub enum Sabotage {
     Settle,
     /// Treats its own writes' events as edits.
     Echo,
-    /// Sends a record's newer change before the older one.
+    /// Sends a record's older content after newer.
     Order,
-    /// Writes on after the tenant was lost to another owner.
-    Fence,
     /// Drops one change event in 500 and moves the cursor over it.
     DropEvent,
 }
