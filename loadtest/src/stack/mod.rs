@@ -6,12 +6,17 @@ mod engine;
 mod orgs;
 mod process;
 mod redis_server;
+mod rig;
+mod scratch;
 
 pub use binaries::{Binaries, repository};
+pub use config::TenantOrg;
 pub use engine::Engine;
-pub use orgs::Orgs;
+pub use orgs::{Orgs, OrgsPlan};
 pub use process::{Process, Warden};
-pub use redis_server::{RedisServer, connect, connect_for_blocking, free_port};
+pub use redis_server::{RedisServer, RedisSettings, connect, connect_for_blocking, free_port};
+pub use rig::{Rig, RigPlan};
+pub use scratch::Scratch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +25,8 @@ use std::time::{Duration, Instant};
 use crate::cli::Sabotage;
 use crate::error::LoadError;
 use crate::report::say;
-use config::ConfigText;
+use config::{ConfigText, Wanted};
+use engine::EnginePlan;
 
 /// The request limit of the org and of the engine: how long a request may go on after its client left.
 pub const REQUEST_LIMIT_SECONDS: u64 = 5;
@@ -68,11 +74,30 @@ impl Stack {
     /// When a part does not start in time, with the end of its log.
     pub async fn start(plan: &StackPlan<'_>) -> Result<Self, LoadError> {
         let warden = Arc::new(Warden::start()?);
-        let redis = RedisServer::start(plan.dir, &warden).await?;
+        let redis = RedisServer::start(plan.dir, RedisSettings::default(), &warden).await?;
         let fence = plan.sabotage != Some(Sabotage::Fence);
-        let orgs = Orgs::start(plan, fence, &warden).await?;
+        let orgs = OrgsPlan {
+            program: &plan.binaries.orgsim,
+            dir: plan.dir,
+            names: plan.tenants,
+            seed: plan.seed,
+            fence,
+        };
+        let orgs = Orgs::start(&orgs, &warden).await?;
         let nodes = if fence { 1 } else { 2 };
-        let text = ConfigText::prepare(plan, &redis.url, &orgs)?;
+        let text = ConfigText::prepare(&Wanted {
+            dir: plan.dir,
+            objects: plan.objects,
+            redis_url: &redis.url,
+            tenants: &orgs.tenants(),
+            receipts: true,
+            settings: toml::Table::new(),
+        })?;
+        let engine = EnginePlan {
+            program: &plan.binaries.tandem,
+            dir: plan.dir,
+            sabotage: plan.sabotage,
+        };
         let mut stack = Self {
             redis,
             orgs,
@@ -82,8 +107,8 @@ impl Stack {
             restarts: 0,
         };
         for node in 1..=nodes {
-            let engine = Engine::start(plan, node, &text, &stack.warden).await?;
-            stack.engines.push(engine);
+            let started = Engine::start(&engine, node, &text, &stack.warden).await?;
+            stack.engines.push(started);
         }
         Ok(stack)
     }
