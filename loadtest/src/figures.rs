@@ -46,7 +46,7 @@ struct Figure {
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     figures: Vec<Figure>,
-    run: Vec<(&'static str, String)>,
+    run: Vec<(String, String)>,
 }
 
 impl Figures {
@@ -66,8 +66,8 @@ impl Figures {
     }
 
     /// Adds a word on the run itself: shown, and part of `run` in the JSON.
-    pub fn note(&mut self, name: &'static str, value: impl ToString) {
-        self.run.push((name, value.to_string()));
+    pub fn note(&mut self, name: &str, value: impl ToString) {
+        self.run.push((name.to_owned(), value.to_string()));
     }
 
     /// Every bound is kept.
@@ -94,7 +94,7 @@ impl Figures {
         let run = self
             .run
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), Json::from(value.as_str())));
+            .map(|(name, value)| (name.clone(), Json::from(value.as_str())));
         all.insert("run".to_owned(), Json::Object(run.collect()));
         Json::Object(all)
     }

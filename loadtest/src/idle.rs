@@ -1,5 +1,6 @@
 //! What many quiet tenants cost, each with an open change stream.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -21,6 +22,8 @@ const RSS_MB: f64 = 300.0;
 const CPU_PERCENT: f64 = 10.0;
 const COMMANDS_PER_S: f64 = 1_000.0;
 const COMMANDS_PER_S_POLLED: f64 = 2_500.0;
+/// Commands that the table names, those that ran most often.
+const COMMANDS_SHOWN: usize = 8;
 /// Streams that are not open by then never will be.
 const OPEN_WITHIN: Duration = Duration::from_secs(600);
 /// Between two words on how many are.
@@ -67,8 +70,8 @@ async fn measure(wanted: &Idle, mut fleet: Fleet, bench: &mut Bench) -> Result<F
     let meter = Meter::start(bench.rig.engine_pid(), bench.rig.redis_pid(), Vec::new())?;
     let before = commands(&mut watch).await?;
     rest(u64::from(wanted.seconds), bench).await?;
-    let ran = commands(&mut watch).await? - before;
     let used = meter.used()?;
+    let ran = more(&before, &commands(&mut watch).await?);
     let resident = resident_mib(bench.rig.engine_pid())?;
     let streams = bench.stub.open_streams();
 
@@ -82,6 +85,10 @@ async fn measure(wanted: &Idle, mut fleet: Fleet, bench: &mut Bench) -> Result<F
     figures.note("seconds_to_open", format!("{:.1}", opened.as_secs_f64()));
     figures.note("redis_cpu_percent", format!("{:.2}", 100.0 * used.redis / used.seconds));
     note_span(&mut figures, &used);
+    for (name, count) in ran.iter().take(COMMANDS_SHOWN) {
+        let speed = *count as f64 / used.seconds;
+        figures.note(&format!("redis {name}/s"), format!("{speed:.0}"));
+    }
     figures.count("divergences", counts.wrong + counts.strange, Bound::AtMost(0.0));
     figures.measure("rss_mb", resident, 1, Bound::Below(RSS_MB));
     figures.measure(
@@ -95,10 +102,26 @@ async fn measure(wanted: &Idle, mut fleet: Fleet, bench: &mut Bench) -> Result<F
     } else {
         COMMANDS_PER_S
     };
-    figures.measure("redis_commands_per_s", ran as f64 / used.seconds, 0, Bound::Below(most));
+    figures.measure(
+        "redis_commands_per_s",
+        ran.iter().map(|(_, count)| *count as f64).sum::<f64>() / used.seconds,
+        0,
+        Bound::Below(most),
+    );
     figures.count("open_streams", streams, Bound::AtLeast(tenants as f64));
     figures.count("woken_by_event", woken, Bound::AtLeast(chosen.len() as f64));
     Ok(figures)
+}
+
+/// How often each command ran between two counts, the most frequent first.
+fn more(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
+    let ran = now.iter().map(|(name, count)| {
+        let known = before.get(name).copied().unwrap_or(0);
+        (name.clone(), count.saturating_sub(known))
+    });
+    let mut ran: Vec<(String, u64)> = ran.collect();
+    ran.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    ran
 }
 
 /// Waits until each tenant has a stream open.

@@ -30,17 +30,17 @@ pub async fn used_memory(connection: &mut MultiplexedConnection) -> Result<u64, 
     used.ok_or_else(|| LoadError::Stack("INFO memory tells no used_memory".to_owned()))
 }
 
-/// Commands executed so far, those inside scripts included, `INFO` itself not.
+/// Commands executed so far by name, those inside scripts included, `INFO` itself not.
 ///
 /// # Errors
 /// When Redis is away.
-pub async fn commands(connection: &mut MultiplexedConnection) -> Result<u64, LoadError> {
+pub async fn commands(connection: &mut MultiplexedConnection) -> Result<BTreeMap<String, u64>, LoadError> {
     let stats = section(connection, "commandstats").await?;
-    Ok(stats
-        .iter()
-        .filter(|(name, _)| name.as_str() != "cmdstat_info")
-        .filter_map(|(_, stat)| calls(stat))
-        .sum())
+    let named = stats.into_iter().filter_map(|(name, stat)| {
+        let name = name.strip_prefix("cmdstat_")?;
+        (name != "info").then_some((name.to_owned(), calls(&stat)?))
+    });
+    Ok(named.collect())
 }
 
 fn calls(stat: &str) -> Option<u64> {
@@ -82,6 +82,10 @@ mod tests {
     use super::*;
     use crate::stack::{RedisServer, RedisSettings, Warden, connect};
 
+    async fn all(connection: &mut MultiplexedConnection) -> u64 {
+        commands(connection).await.expect("commands").values().sum()
+    }
+
     #[tokio::test]
     async fn memory_and_commands_grow_with_what_is_written() {
         let dir = tempfile::tempdir().expect("a scratch folder");
@@ -93,7 +97,7 @@ mod tests {
         let mut connection = connect(&server.url).await.expect("a connection");
         let before = (
             used_memory(&mut connection).await.expect("memory"),
-            commands(&mut connection).await.expect("commands"),
+            all(&mut connection).await,
         );
         for at in 0..100 {
             let set = redis::cmd("SET")
@@ -104,9 +108,8 @@ mod tests {
             set.expect("an answer");
         }
         assert!(used_memory(&mut connection).await.expect("memory") > before.0 + 100_000);
-        assert_eq!(commands(&mut connection).await.expect("commands"), before.1 + 100);
+        assert_eq!(all(&mut connection).await, before.1 + 100);
         rewrite(&mut connection).await.expect("a rewrite");
-        let commands = commands(&mut connection).await.expect("commands");
-        assert_eq!(commands, before.1 + 101, "a rewrite is one command");
+        assert_eq!(all(&mut connection).await, before.1 + 101, "a rewrite is one command");
     }
 }
