@@ -1,14 +1,17 @@
-//! `loadtest`: exit code 0 clean, 3 when the oracle finds anything, 1 for any other failure.
+//! `loadtest`: exit code 0 clean, 3 when anything was found or a figure missed its bound, 1 for any other failure.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use loadtest::cli::{Cli, Command, Mixed};
+use loadtest::cli::{Cli, Command};
 use loadtest::error::LoadError;
-use loadtest::report::{Report, say};
+use loadtest::figures::Figures;
+use loadtest::report::{say, write_json};
+use loadtest::{drain, idle, latency, mixed, slow_org};
 
-/// The oracle found something.
+/// The oracle found something, or a figure missed its bound.
 const FOUND: u8 = 3;
 
 fn main() -> ExitCode {
@@ -23,8 +26,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    let Command::Mixed(settings) = cli.command;
-    match run(&settings) {
+    match run(&cli.command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FOUND),
         Err(error) => {
@@ -34,30 +36,53 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: &Mixed) -> Result<bool, LoadError> {
+fn run(command: &Command) -> Result<bool, LoadError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(LoadError::io("starting the runtime"))?;
-    let report: Report = runtime.block_on(async {
+    runtime.block_on(async {
         tokio::select! {
-            report = loadtest::mixed::run(settings) => report,
+            clean = scenario(command) => clean,
             stopped = interrupted() => stopped,
         }
-    })?;
-    if let Some(path) = &settings.json {
-        report.write_json(path)?;
+    })
+}
+
+/// Runs what was asked for, shows the result, and tells whether it is clean.
+async fn scenario(command: &Command) -> Result<bool, LoadError> {
+    let (figures, json) = match command {
+        Command::Mixed(wanted) => {
+            let report = mixed::run(wanted).await?;
+            if let Some(path) = &wanted.json {
+                write_json(&report, path)?;
+            }
+            show(&report.table());
+            return Ok(report.clean());
+        }
+        Command::Drain(wanted) => (drain::run(wanted).await?, &wanted.programs.json),
+        Command::Latency(wanted) => (latency::run(wanted).await?, &wanted.programs.json),
+        Command::Idle(wanted) => (idle::run(wanted).await?, &wanted.programs.json),
+        Command::SlowOrg(wanted) => (slow_org::run(wanted).await?, &wanted.programs.json),
+    };
+    shown(&figures, json.as_deref())
+}
+
+fn shown(figures: &Figures, json: Option<&Path>) -> Result<bool, LoadError> {
+    if let Some(path) = json {
+        write_json(&figures.json(), path)?;
     }
+    show(&figures.table());
+    Ok(figures.clean())
+}
+
+fn show(table: &str) {
     // A reader that went away early does not change the verdict.
-    std::io::stdout()
-        .lock()
-        .write_all(report.table().as_bytes())
-        .unwrap_or_default();
-    Ok(report.clean())
+    std::io::stdout().lock().write_all(table.as_bytes()).unwrap_or_default();
 }
 
 /// Waits for Ctrl-C or SIGTERM. What was started dies with the run's values, which are dropped then.
-async fn interrupted() -> Result<Report, LoadError> {
+async fn interrupted() -> Result<bool, LoadError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate()).map_err(LoadError::io("listening for SIGTERM"))?;
     tokio::select! {

@@ -171,16 +171,16 @@ impl Report {
         writeln!(table, "{verdict}").unwrap_or_default();
         table
     }
+}
 
-    /// Writes the JSON file.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write_json(&self, path: &Path) -> Result<(), LoadError> {
-        let mut text = serde_json::to_string_pretty(self).map_err(|error| LoadError::Stack(error.to_string()))?;
-        text.push('\n');
-        std::fs::write(path, text).map_err(LoadError::io(format!("writing {}", path.display())))
-    }
+/// Writes a result's JSON file.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_json(result: &impl Serialize, path: &Path) -> Result<(), LoadError> {
+    let mut text = serde_json::to_string_pretty(result).map_err(|error| LoadError::Stack(error.to_string()))?;
+    text.push('\n');
+    std::fs::write(path, text).map_err(LoadError::io(format!("writing {}", path.display())))
 }
 
 /// One line of progress on stderr. A closed stderr must not end the run.

@@ -15,12 +15,14 @@ use loadtest::mixed::{Load, Patience, Still, World, judge_run};
 use loadtest::org::Admin;
 use loadtest::report::Report;
 use loadtest::shape::Shapes;
-use loadtest::stack::{RedisServer, Warden};
+use loadtest::stack::{RedisServer, RedisSettings, Warden};
 
 async fn run(fault: Fault) -> Report {
     let dir = tempfile::tempdir().expect("a scratch folder");
     let warden = Arc::new(Warden::start().expect("a shell"));
-    let redis = RedisServer::start(dir.path(), &warden).await.expect("redis-server");
+    let redis = RedisServer::start(dir.path(), RedisSettings::default(), &warden)
+        .await
+        .expect("redis-server");
     let shapes = Shapes::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects")).expect("the test objects");
     let shapes = Arc::new(shapes);
     let orgs = Orgs::new(&["t01", "t02", "t03"]);

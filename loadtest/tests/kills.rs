@@ -10,7 +10,7 @@ use loadtest::mixed::{Load, Session, World};
 use loadtest::org::{Admin, OrgInfo};
 use loadtest::product::{now_ms, stream_id};
 use loadtest::shape::Shapes;
-use loadtest::stack::{RedisServer, Warden, connect};
+use loadtest::stack::{RedisServer, RedisSettings, Warden, connect};
 use redis::AsyncCommands;
 use redis::streams::StreamRangeReply;
 
@@ -21,7 +21,9 @@ const KILLS: u64 = 4;
 async fn appenders_lose_nothing_and_keep_order_over_kills_of_redis() {
     let dir = tempfile::tempdir().expect("a scratch folder");
     let warden = Arc::new(Warden::start().expect("a shell"));
-    let mut redis = RedisServer::start(dir.path(), &warden).await.expect("redis-server");
+    let mut redis = RedisServer::start(dir.path(), RedisSettings::default(), &warden)
+        .await
+        .expect("redis-server");
     let objects = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects");
     let world = World {
         redis_url: redis.url.clone(),

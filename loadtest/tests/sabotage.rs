@@ -40,7 +40,9 @@ fn binaries() -> Binaries {
 
 async fn run(line: &str, sabotage: Option<Sabotage>) -> Report {
     let line = format!("loadtest mixed --tenants 2 --minutes 0.1 {line}");
-    let Command::Mixed(settings) = Cli::try_parse_from(line.split_whitespace()).expect("settings").command;
+    let Command::Mixed(settings) = Cli::try_parse_from(line.split_whitespace()).expect("settings").command else {
+        unreachable!("the line says mixed");
+    };
     // Gone with the test: a run that is found wrong would else leave its files.
     let dir = tempfile::tempdir().expect("a scratch folder");
     let settings = Mixed {

@@ -122,6 +122,8 @@ pub struct Connection {
     pub(super) outstanding: usize,
     pub(super) forwarding: Forwarding,
     pub(super) drained: bool,
+    /// The logs' lengths are asked for: a check, no work. It comes more often than idle tenants become rows.
+    pub(super) checking: bool,
     decider: Box<dyn Decider>,
     backlog: VecDeque<Effect>,
     /// Re-used between steps.
@@ -150,6 +152,7 @@ impl Connection {
             outstanding: 0,
             forwarding: Forwarding::Idle,
             drained: false,
+            checking: false,
             decider,
             backlog: VecDeque::new(),
             effects: Vec::new(),
@@ -212,6 +215,7 @@ impl Connection {
 
     /// One input: one step, then its effects.
     pub(super) fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
+        self.checking &= !matches!(input, Input::Lengths(_));
         if let Input::Attached(attached) = &input {
             self.fence = Some(attached.fence.clone());
             // Earlier owners may have left events in the outbox.
@@ -255,6 +259,7 @@ impl Connection {
     pub(super) fn end_life(&mut self) {
         self.life += 1;
         self.outstanding = 0;
+        self.checking = false;
         self.forwarding = Forwarding::Idle;
         self.fence = None;
         for ticket in std::mem::take(&mut self.tickets) {
@@ -268,7 +273,7 @@ impl Connection {
 
     fn is_idle(&self) -> bool {
         !self.decider.has_work()
-            && self.outstanding == 0
+            && self.outstanding == usize::from(self.checking)
             && self.backlog.is_empty()
             && self.tickets.is_empty()
             && self.forwarding == Forwarding::Idle

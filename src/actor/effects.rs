@@ -73,7 +73,10 @@ impl Connection {
                 |lane| lane.commit(&tenant, &fence, script, commit),
                 move |done| Some(Input::Committed { ticket, done }),
             ),
-            Effect::Lengths => self.ask(ctx, |lane| lane.lengths(&tenant), |l| Some(Input::Lengths(l))),
+            Effect::Lengths => {
+                self.checking = self.lane.is_some();
+                self.ask(ctx, |lane| lane.lengths(&tenant), |l| Some(Input::Lengths(l)));
+            }
             Effect::Backpressure { fence, level } => {
                 self.ask(ctx, |lane| lane.set_backpressure(&tenant, &fence, level), |()| None);
             }

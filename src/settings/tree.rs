@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem};
 
-/// Largest settings or mapping file, in bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Largest settings or mapping file, in bytes. A tenant takes some 300 bytes: room for 50,000 of them.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]

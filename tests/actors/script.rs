@@ -94,7 +94,7 @@ impl Decider for Scripted {
                 self.told("log");
                 self.wake_at = self
                     .world
-                    .with(&self.tenant, |t| t.tick_after)
+                    .with(&self.tenant, |t| t.tick_after.or(t.checks_every))
                     .map(|after| now.after(after));
                 self.want(out);
             }
@@ -175,6 +175,14 @@ impl Decider for Scripted {
                 self.told("tick");
                 let stuck = self.world.with(&self.tenant, |t| t.tick_after == Some(Duration::ZERO));
                 self.wake_at = self.wake_at.filter(|_| stuck);
+                if self.world.with(&self.tenant, |t| t.checks_every.is_some()) {
+                    out.push(Effect::Lengths);
+                }
+            }
+            Input::Lengths(_) => {
+                self.told("lengths");
+                let every = self.world.with(&self.tenant, |t| t.checks_every);
+                self.wake_at = every.map(|every| now.after(every));
             }
             Input::Drain => {
                 self.told("drain");

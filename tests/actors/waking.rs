@@ -33,6 +33,19 @@ async fn an_append_wakes_live_and_quiet_tenants_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tenant_that_only_checks_its_log_goes_quiet() {
+    local(async {
+        let world = World::default();
+        world.with("acme", |t| t.checks_every = Some(Duration::from_secs(20)));
+        let node = world.node("a", &["acme"]);
+        let state = || node.directory.tenant(&name("acme")).unwrap().state;
+        within(Duration::from_secs(40), "quiet", || state() == TenantState::Quiet).await;
+        assert_eq!(world.count("acme", "lengths"), 1, "it was checked before");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_sweep_finds_what_nobody_rang_for() {
     local(async {
         let world = World::default();

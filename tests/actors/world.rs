@@ -33,6 +33,8 @@ pub(crate) struct Tenant {
     pub(crate) org_takes: Duration,
     /// Its machine wants a tick so long after it has read its log; always in the past when zero.
     pub(crate) tick_after: Option<Duration>,
+    /// Its machine compares the logs' lengths so often, as the real one does.
+    pub(crate) checks_every: Option<Duration>,
     pub(crate) snapshots: usize,
     /// The org's client panics.
     pub(crate) org_panics: bool,

@@ -13,7 +13,6 @@ pub use session::{Session, World};
 pub use stage::{Part, Stage, Still};
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use crate::error::LoadError;
 use crate::org::Admin;
 use crate::report::{Report, say};
 use crate::shape::Shapes;
-use crate::stack::{Binaries, Stack, StackPlan, repository};
+use crate::stack::{Binaries, Scratch, Stack, StackPlan, repository};
 
 /// The file that tells the story of the records found wrong.
 const EVIDENCE: &str = "evidence.txt";
@@ -140,47 +139,4 @@ pub async fn judge_run(
     faults.extend(struck.by_kind());
     faults.insert("sabotage".to_owned(), u64::from(sabotage.is_some()));
     Ok(Report::new(world, &session, judged, faults, seconds))
-}
-
-/// The folder of a run: removed at its end unless it is to be kept.
-#[derive(Debug)]
-enum Scratch {
-    Temporary(std::cell::RefCell<Option<tempfile::TempDir>>, PathBuf),
-    Kept(PathBuf),
-}
-
-impl Scratch {
-    fn new(keep: Option<&std::path::Path>) -> Result<Self, LoadError> {
-        match keep {
-            Some(path) => {
-                std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(LoadError::io("making --keep"))?;
-                std::fs::create_dir(path).map_err(LoadError::io(format!("making {}", path.display())))?;
-                Ok(Self::Kept(
-                    path.canonicalize().map_err(LoadError::io("finding --keep"))?,
-                ))
-            }
-            None => {
-                let dir = tempfile::Builder::new().prefix("tandem-load-").tempdir();
-                let dir = dir.map_err(LoadError::io("making a temporary folder"))?;
-                let path = dir.path().to_owned();
-                Ok(Self::Temporary(std::cell::RefCell::new(Some(dir)), path))
-            }
-        }
-    }
-
-    fn path(&self) -> &std::path::Path {
-        match self {
-            Self::Temporary(_, path) | Self::Kept(path) => path,
-        }
-    }
-
-    /// Leaves a temporary folder behind, for a run that failed or was found wrong.
-    fn keep(&self) {
-        if let Self::Temporary(dir, path) = self {
-            if let Some(dir) = dir.borrow_mut().take() {
-                drop(dir.keep());
-            }
-            say(&format!("the files of the run are left in {}", path.display()));
-        }
-    }
 }

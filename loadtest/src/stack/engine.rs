@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::StackPlan;
 use super::config::ConfigText;
 use super::process::{Process, Warden};
 use crate::cli::Sabotage;
@@ -30,19 +29,29 @@ pub struct Engine {
     sabotage: Option<&'static str>,
 }
 
+/// What an engine is started with.
+#[derive(Debug)]
+pub(super) struct EnginePlan<'a> {
+    /// Its program.
+    pub(super) program: &'a Path,
+    /// Scratch folder of the run.
+    pub(super) dir: &'a Path,
+    /// A fault built into it.
+    pub(super) sabotage: Option<Sabotage>,
+}
+
 impl Engine {
     pub(super) async fn start(
-        plan: &StackPlan<'_>,
+        plan: &EnginePlan<'_>,
         node: usize,
         text: &ConfigText,
-        sabotage: Option<Sabotage>,
         warden: &Arc<Warden>,
     ) -> Result<Self, LoadError> {
-        let program = plan.binaries.tandem.clone();
+        let program = plan.program.to_owned();
         let config = text.write_for(plan.dir, node)?;
         let ready_file = plan.dir.join(format!("node-{node}.ready"));
         let log = plan.dir.join(format!("node-{node}.log"));
-        let sabotage = sabotage.map(Sabotage::name);
+        let sabotage = plan.sabotage.map(Sabotage::name);
         let process = spawn(&program, &config, &ready_file, &log, sabotage, warden)?;
         let mut engine = Self {
             process,

@@ -7,12 +7,17 @@ mod orgs;
 mod pauses;
 mod process;
 mod redis_server;
+mod rig;
+mod scratch;
 
 pub use binaries::{Binaries, repository};
+pub use config::TenantOrg;
 pub use engine::Engine;
-pub use orgs::Orgs;
+pub use orgs::{Orgs, OrgsPlan};
 pub use process::{Process, Warden};
-pub use redis_server::{RedisServer, connect, connect_for_blocking, free_port};
+pub use redis_server::{RedisServer, RedisSettings, connect, connect_for_blocking, free_port};
+pub use rig::{Rig, RigPlan};
+pub use scratch::Scratch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +26,8 @@ use std::time::{Duration, Instant};
 use crate::cli::Sabotage;
 use crate::error::LoadError;
 use crate::report::say;
-use config::ConfigText;
+use config::{ConfigText, Wanted};
+use engine::EnginePlan;
 use pauses::Pauses;
 
 /// The request limit of the org and of the engine: how long a request may go on after its client left.
@@ -72,10 +78,29 @@ impl Stack {
     /// When a part does not start in time, with the end of its log.
     pub async fn start(plan: &StackPlan<'_>) -> Result<Self, LoadError> {
         let warden = Arc::new(Warden::start()?);
-        let redis = RedisServer::start(plan.dir, &warden).await?;
+        let redis = RedisServer::start(plan.dir, RedisSettings::default(), &warden).await?;
         let two_owners = plan.sabotage == Some(Sabotage::Fence);
-        let orgs = Orgs::start(plan, !two_owners, &warden).await?;
-        let text = ConfigText::prepare(plan, &redis.url, &orgs)?;
+        let orgs = OrgsPlan {
+            program: &plan.binaries.orgsim,
+            dir: plan.dir,
+            names: plan.tenants,
+            seed: plan.seed,
+            fence: !two_owners,
+        };
+        let orgs = Orgs::start(&orgs, &warden).await?;
+        let text = ConfigText::prepare(&Wanted {
+            dir: plan.dir,
+            objects: plan.objects,
+            redis_url: &redis.url,
+            tenants: &orgs.tenants(),
+            receipts: true,
+            settings: toml::Table::new(),
+        })?;
+        let engine = EnginePlan {
+            program: &plan.binaries.tandem,
+            dir: plan.dir,
+            sabotage: plan.sabotage,
+        };
         let mut stack = Self {
             redis,
             orgs,
@@ -85,14 +110,18 @@ impl Stack {
             killed: None,
             restarts: 0,
         };
-        let first = Engine::start(plan, 1, &text, plan.sabotage, &stack.warden).await?;
+        let first = Engine::start(&engine, 1, &text, &stack.warden).await?;
         if two_owners {
             stack.pauses = Some(Pauses::start(first.process.pid()));
         }
         stack.engines.push(first);
         if two_owners {
             // The rightful owner, with nothing wrong in it.
-            let second = Engine::start(plan, 2, &text, None, &stack.warden).await?;
+            let right = EnginePlan {
+                sabotage: None,
+                ..engine
+            };
+            let second = Engine::start(&right, 2, &text, &stack.warden).await?;
             stack.engines.push(second);
         }
         Ok(stack)

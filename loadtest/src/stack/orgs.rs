@@ -1,5 +1,6 @@
 //! The simulated orgs: one process, one org a tenant.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use super::REQUEST_LIMIT_SECONDS;
+use super::config::TenantOrg;
 use super::process::{Process, Warden};
-use super::{REQUEST_LIMIT_SECONDS, StackPlan};
 use crate::error::LoadError;
 use crate::org::OrgInfo;
 
@@ -34,9 +36,28 @@ struct StartLine {
     orgs: Vec<OrgInfo>,
 }
 
+/// What the simulator is started with.
+#[derive(Debug)]
+pub struct OrgsPlan<'a> {
+    /// The simulator's program.
+    pub program: &'a Path,
+    /// Scratch folder of the run.
+    pub dir: &'a Path,
+    /// Names of the orgs.
+    pub names: &'a [String],
+    /// Seed of the simulator.
+    pub seed: u64,
+    /// Whether the fence is installed in the orgs.
+    pub fence: bool,
+}
+
 impl Orgs {
-    pub(super) async fn start(plan: &StackPlan<'_>, fence: bool, warden: &Arc<Warden>) -> Result<Self, LoadError> {
-        let mut command = Command::new(&plan.binaries.orgsim);
+    /// Starts the simulator and reads where its orgs are.
+    ///
+    /// # Errors
+    /// When it does not start in time.
+    pub async fn start(plan: &OrgsPlan<'_>, warden: &Arc<Warden>) -> Result<Self, LoadError> {
+        let mut command = Command::new(plan.program);
         command
             .arg("--json")
             .arg("--request-limit")
@@ -44,10 +65,10 @@ impl Orgs {
         command.arg("--seed").arg(plan.seed.to_string());
         // The run is judged on consistency: the day's allowance must not end it.
         command.arg("--daily-calls").arg("100000000");
-        for tenant in plan.tenants {
-            command.arg("--org").arg(tenant);
+        for name in plan.names {
+            command.arg("--org").arg(name);
         }
-        if !fence {
+        if !plan.fence {
             command.arg("--no-fence");
         }
         let mut process = Process::spawn("orgsim", command, &plan.dir.join("orgsim.log"), true, warden)?;
@@ -68,5 +89,23 @@ impl Orgs {
             infos: line.orgs,
             process,
         })
+    }
+
+    /// The simulator's process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// What the engine is told of each org.
+    pub fn tenants(&self) -> Vec<TenantOrg> {
+        let all = self.infos.iter();
+        all.map(|org| TenantOrg {
+            name: org.name.clone(),
+            login_url: org.login_url.clone(),
+            pubsub_url: self.pubsub_url.clone(),
+            client_id: org.client_id.clone(),
+            client_secret: org.client_secret.clone(),
+        })
+        .collect()
     }
 }

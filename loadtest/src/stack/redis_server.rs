@@ -18,6 +18,24 @@ const PING_EVERY: Duration = Duration::from_millis(20);
 /// Longest wait for one answer: `appendfsync always` on a busy disk is slow.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How a redis-server is set up. The default is what production must set (docs/decisions/0002).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// `appendfsync always`; otherwise `no`.
+    pub fsync: bool,
+    /// Keyspace notifications, which ring for appends. Without them nobody may switch them on either.
+    pub notifications: bool,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self {
+            fsync: true,
+            notifications: true,
+        }
+    }
+}
+
 /// A redis-server of our own.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -26,6 +44,7 @@ pub struct RedisServer {
     pub(super) process: Process,
     dir: PathBuf,
     port: u16,
+    settings: RedisSettings,
 }
 
 impl RedisServer {
@@ -33,22 +52,23 @@ impl RedisServer {
     ///
     /// # Errors
     /// When there is no redis-server, or it does not answer in time.
-    pub async fn start(dir: &Path, warden: &Arc<Warden>) -> Result<Self, LoadError> {
+    pub async fn start(dir: &Path, settings: RedisSettings, warden: &Arc<Warden>) -> Result<Self, LoadError> {
         let dir = dir.join("redis");
         std::fs::create_dir_all(&dir).map_err(LoadError::io("making the folder of redis"))?;
         let port = free_port()?;
-        let process = Self::spawn(&dir, port, warden)?;
+        let process = Self::spawn(&dir, port, settings, warden)?;
         let mut server = Self {
             url: format!("redis://127.0.0.1:{port}"),
             process,
             dir,
             port,
+            settings,
         };
         server.ready().await?;
         Ok(server)
     }
 
-    fn spawn(dir: &Path, port: u16, warden: &Arc<Warden>) -> Result<Process, LoadError> {
+    fn spawn(dir: &Path, port: u16, settings: RedisSettings, warden: &Arc<Warden>) -> Result<Process, LoadError> {
         let mut command = Command::new("redis-server");
         command.arg("--port").arg(port.to_string()).arg("--dir").arg(dir);
         command.args([
@@ -57,11 +77,16 @@ impl RedisServer {
             "--appendonly",
             "yes",
             "--appendfsync",
-            "always",
+            if settings.fsync { "always" } else { "no" },
             "--save",
             "",
         ]);
-        command.args(["--notify-keyspace-events", "Kt", "--hash-max-listpack-value", "256"]);
+        command.args(["--hash-max-listpack-value", "256", "--hash-max-listpack-entries", "128"]);
+        if settings.notifications {
+            command.args(["--notify-keyspace-events", "Kt"]);
+        } else {
+            command.args(["--rename-command", "CONFIG", ""]);
+        }
         command.args(["--daemonize", "no", "--loglevel", "warning"]);
         Process::spawn("redis-server", command, &dir.join("redis.log"), false, warden)
     }
@@ -84,7 +109,7 @@ impl RedisServer {
     /// When it does not answer again in time.
     pub async fn kill_and_restart(&mut self, warden: &Arc<Warden>) -> Result<(), LoadError> {
         self.process.kill().await;
-        self.process = Self::spawn(&self.dir, self.port, warden)?;
+        self.process = Self::spawn(&self.dir, self.port, self.settings, warden)?;
         self.ready().await
     }
 }
@@ -140,7 +165,9 @@ mod tests {
     async fn what_was_acknowledged_is_there_after_a_kill() {
         let dir = tempfile::tempdir().expect("a scratch folder");
         let warden = Arc::new(Warden::start().expect("a shell"));
-        let mut server = RedisServer::start(dir.path(), &warden).await.expect("redis-server");
+        let settings = RedisSettings::default();
+        let started = RedisServer::start(dir.path(), settings, &warden).await;
+        let mut server = started.expect("redis-server");
         let mut connection = connect(&server.url).await.expect("a connection");
         let _: String = connection.xadd("log", "*", &[("key", "1")]).await.expect("an append");
         server.kill_and_restart(&warden).await.expect("a second start");
@@ -154,5 +181,22 @@ mod tests {
             .await
             .expect("config");
         assert_eq!(notify[1], "256");
+    }
+
+    #[tokio::test]
+    async fn without_notifications_nobody_can_switch_them_on() {
+        let dir = tempfile::tempdir().expect("a scratch folder");
+        let warden = Arc::new(Warden::start().expect("a shell"));
+        let settings = RedisSettings {
+            notifications: false,
+            fsync: false,
+        };
+        let server = RedisServer::start(dir.path(), settings, &warden).await;
+        let mut connection = connect(&server.expect("redis-server").url).await.expect("a connection");
+        let set = redis::cmd("CONFIG")
+            .arg(("SET", "notify-keyspace-events", "Kt"))
+            .query_async::<()>(&mut connection)
+            .await;
+        assert!(set.is_err());
     }
 }

@@ -8,16 +8,33 @@ pub const TENANT_PARTITIONS: u16 = 1024;
 /// Sets that producers may name tenants in.
 pub const DIRTY_SETS: u16 = 64;
 
-/// CRC16 as Redis Cluster has it (XMODEM: polynomial 0x1021, nothing reflected, begins at 0), over parts put together.
-fn crc16_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u16 {
-    parts.into_iter().flatten().fold(0, |crc: u16, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 {
+/// The checksum of each byte on its own (XMODEM: polynomial 0x1021, nothing reflected, begins at 0).
+const CRC16: [u16; 256] = crc16_table();
+
+const fn crc16_table() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 {
                 crc << 1
             } else {
                 (crc << 1) ^ 0x1021
-            }
-        })
+            };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+}
+
+/// CRC16 as Redis Cluster has it, over parts put together.
+fn crc16_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u16 {
+    parts.into_iter().flatten().fold(0, |crc: u16, byte| {
+        (crc << 8) ^ CRC16[usize::from((crc >> 8) as u8 ^ byte)]
     })
 }
 

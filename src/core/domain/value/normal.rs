@@ -41,7 +41,8 @@ impl Normal {
 
     /// Trimmed; every line end is one line feed (Salesforce answers CRLF or LF for the same text, contract.md 7.3).
     pub(super) fn text(trimmed: &str) -> Self {
-        let mut bytes = vec![Tag::Text as u8];
+        let mut bytes = Vec::with_capacity(trimmed.len() + 1);
+        bytes.push(Tag::Text as u8);
         let mut rest = trimmed.as_bytes();
         while let Some(at) = rest.iter().position(|byte| *byte == b'\r') {
             let (line, end) = rest.split_at(at);

@@ -30,7 +30,7 @@ impl Machine {
         let Some(plan) = self.plan.object(&change.record.object).cloned() else {
             return true;
         };
-        if change.fields.is_empty() {
+        if change.fields.is_empty() || !self.compares_with_events(change) {
             return true;
         }
         let mut hashes: Vec<(FieldIdx, FieldHash)> = Vec::with_capacity(change.fields.len());
@@ -91,6 +91,12 @@ impl Machine {
             return false;
         }
         true
+    }
+
+    /// Whether the product was told anything that the change can be held against: hashing its values is dear.
+    fn compares_with_events(&self, change: &Change) -> bool {
+        let record = self.table.records.get(&change.record);
+        change.caused_by.is_some() || record.is_some_and(|record| !record.row.told.is_empty())
     }
 
     /// Fields that only say back what the event said which caused the change.

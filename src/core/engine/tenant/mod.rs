@@ -312,20 +312,26 @@ impl Machine {
 
     /// The tenant as operators see it.
     pub fn snapshot(&self) -> Snapshot {
-        let oldest = self.table.records.values().flat_map(|r| {
-            let flight = r.flight.as_ref().map(|f| f.pending.fold.oldest);
-            r.pending.as_ref().map(|p| p.fold.oldest).into_iter().chain(flight)
-        });
+        // One walk: a tenant with a long backlog posts this a few times a second.
+        let (mut oldest, mut unknown, mut waiting_for_parent) = (None, 0, 0);
+        for record in self.table.records.values() {
+            let flight = record.flight.as_ref().map(|f| f.pending.fold.oldest);
+            for time in record.pending.as_ref().map(|p| p.fold.oldest).into_iter().chain(flight) {
+                oldest = Some(oldest.map_or(time, |known: Timestamp| known.min(time)));
+            }
+            unknown += usize::from(record.doubt.is_some());
+            waiting_for_parent += usize::from(record.orphan_since.is_some());
+        }
         Snapshot {
             phase: self.shown_phase(),
             epoch: self.fence.as_ref().map_or(0, |f| f.epoch.0),
             pending_records: self.table.pending_records,
             pending_entries: self.table.entries_total(),
             in_flight: self.batches.records_in_flight(),
-            unknown: self.table.records.values().filter(|r| r.doubt.is_some()).count(),
-            waiting_for_parent: self.table.records.values().filter(|r| r.orphan_since.is_some()).count(),
+            unknown,
+            waiting_for_parent,
             dead: self.dead,
-            oldest_ms: oldest.min().map(|t| t.0),
+            oldest_ms: oldest.map(|t| t.0),
             caught_up: self.reading.caught_up(),
             last_errors: self.errors.iter().cloned().collect(),
             calls: self.calls,

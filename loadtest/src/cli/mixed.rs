@@ -1,27 +1,14 @@
-//! The command line.
+//! Settings of the mixed run.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
-/// Load tests of Tandem, judged by an oracle that shares no code with it.
-///
-/// Exit code 0: clean. 3: the oracle found something. 1: the run could not be made.
-#[derive(Debug, Parser)]
-#[command(name = "loadtest", version)]
-pub struct Cli {
-    /// What to run.
-    #[command(subcommand)]
-    pub command: Command,
-}
+use super::pause;
 
-/// The scenarios.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Changes on both sides of many tenants, with faults when asked for; then judges C1–C7, C9 and C10.
-    Mixed(Mixed),
-}
+/// Kills are at least so far apart.
+const KILLS_APART: Duration = Duration::from_millis(100);
 
 /// Settings of the mixed run.
 #[derive(Debug, Clone, Args)]
@@ -137,7 +124,8 @@ impl Kills {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut kills = Self::default();
         for (name, value) in pairs(text)? {
-            let every = seconds(value).ok_or_else(|| format!("{value} is not a time such as 10s or 1m"))?;
+            let every = pause(value).filter(|every| *every >= KILLS_APART);
+            let every = every.ok_or_else(|| format!("{value} is not a time such as 10s or 1m"))?;
             match name {
                 "engine" => kills.engine = Some(every),
                 "redis" => kills.redis = Some(every),
@@ -203,20 +191,6 @@ fn pairs(text: &str) -> Result<Vec<(&str, &str)>, String> {
         .collect()
 }
 
-fn seconds(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
-    let factor = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return None,
-    };
-    let seconds = number.parse::<f64>().ok()? * factor;
-    (0.1..=86_400.0)
-        .contains(&seconds)
-        .then(|| Duration::from_secs_f64(seconds))
-}
-
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes = text
         .parse::<f64>()
@@ -227,7 +201,10 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command};
 
     #[test]
     fn kills_and_faults_are_read_and_wrong_ones_are_explained() {
@@ -256,13 +233,16 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_documents() {
-        let Command::Mixed(mixed) = Cli::try_parse_from(["loadtest", "mixed"]).expect("defaults").command;
+        let mixed = |line: &[&str]| match Cli::try_parse_from(line).expect("a right line").command {
+            Command::Mixed(mixed) => mixed,
+            other => panic!("{other:?}"),
+        };
+        let defaults = mixed(&["loadtest", "mixed"]);
         assert_eq!(
-            (mixed.tenants, mixed.minutes, mixed.changes, mixed.org_edits),
+            (defaults.tenants, defaults.minutes, defaults.changes, defaults.org_edits),
             (20, 5.0, 100_000, 10_000)
         );
-        let sabotage = Cli::try_parse_from(["loadtest", "mixed", "--sabotage", "drop-event"]).expect("a sabotage");
-        let Command::Mixed(mixed) = sabotage.command;
-        assert_eq!(mixed.sabotage.map(Sabotage::name), Some("drop-event"));
+        let sabotaged = mixed(&["loadtest", "mixed", "--sabotage", "drop-event"]);
+        assert_eq!(sabotaged.sabotage.map(Sabotage::name), Some("drop-event"));
     }
 }
