@@ -73,6 +73,12 @@ impl Connection {
                 |lane| lane.commit(&tenant, &fence, script, commit),
                 move |done| Some(Input::Committed { ticket, done }),
             ),
+            Effect::Find { ticket, call } => self.read(ctx, ticket, self.deps.spec.org.find(call)),
+            Effect::DueQuestions { before, count } => self.ask(
+                ctx,
+                |lane| lane.due_questions(&tenant, before, count),
+                |keys| Some(Input::DueQuestions(keys)),
+            ),
             Effect::Lengths => {
                 self.checking = self.lane.is_some();
                 self.ask(ctx, |lane| lane.lengths(&tenant), |l| Some(Input::Lengths(l)));

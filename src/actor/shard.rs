@@ -36,6 +36,8 @@ pub const STARTING_MAX: usize = 10;
 const STARTING_FOR: Duration = Duration::from_secs(30);
 /// Tenants without work become rows after this long.
 pub const PASSIVATE_AFTER: Duration = Duration::from_secs(30);
+/// How often a quiet tenant wakes for questions that the product has not answered.
+const QUESTIONS_EVERY: Duration = Duration::from_hours(1);
 /// A tenant hears that it is due at most this often, also when its machine cannot do yet what is due.
 const DUE_SPACING: Duration = Duration::from_millis(20);
 /// Pause before a lane is opened again after it broke, or after it could not be opened (times 2ⁿ, up to 16).
@@ -376,7 +378,9 @@ impl Handler<ChildExited<TenantName>> for Shard {
             }
             (State::Stopping(_), Exit::Stopped) => {
                 row.idle_since = None;
-                self.deadlines.set(row, None);
+                let asked = row.slot.lock().snapshot.as_ref().is_some_and(|s| s.open_questions > 0);
+                let at = asked.then(|| now.after(QUESTIONS_EVERY));
+                self.deadlines.set(row, at);
                 if std::mem::take(&mut row.rung) || row.stream.as_ref().is_some_and(super::stream::StreamSlot::has_news)
                 {
                     self.wake(&tenant, ctx);

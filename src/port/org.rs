@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tandem_core::domain::salesforce_id::SalesforceId;
-pub use tandem_core::engine::call::{ApiUsage, ReadRow, WriteAnswer, WriteCall, WriteRow};
+pub use tandem_core::engine::call::{ApiUsage, FindCall, ReadRow, WriteAnswer, WriteCall, WriteRow};
 use tandem_core::engine::classify::CallFault;
 
 use super::Answer;
@@ -17,6 +17,9 @@ pub trait Org: Send + Sync {
     /// Reads fields of records of one sObject, at most 2,000 ids.
     fn read(&self, sobject: Arc<str>, ids: Vec<SalesforceId>, fields: Vec<Arc<str>>)
     -> Answer<Vec<ReadRow>, CallFault>;
+
+    /// Looks for records by values: those found, at most `FindCall::FOUND_MAX`, each once, in no order.
+    fn find(&self, call: FindCall) -> Answer<Vec<ReadRow>, CallFault>;
 
     /// Describe of one sObject: the answer's body.
     fn describe(&self, sobject: Arc<str>) -> Answer<Bytes, CallFault>;

@@ -9,6 +9,7 @@ use tandem_core::domain::event::Event;
 use tandem_core::domain::ids::{Epoch, Fence, RecordKey, TenantName};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::domain::stream::{Log, StreamId};
+use tandem_core::domain::time::Timestamp;
 use tandem_core::engine::commit::{BatchIdList, Commit, Intent, LogChunk, Script};
 pub use tandem_core::engine::state::{Attached, Committed, CompactedPage, Lengths, Loaded, LoadedRecord};
 
@@ -93,6 +94,10 @@ pub trait Lane: Send + Sync {
 
     /// Looks Salesforce ids up in the index.
     fn resolve(&self, tenant: &TenantName, ids: Vec<SalesforceId>) -> Answer<Vec<Option<RecordKey>>, StoreError>;
+
+    /// Names records whose open questions are due before a time, at most `count`, those due longest first.
+    fn due_questions(&self, tenant: &TenantName, before: Timestamp, count: usize)
+    -> Answer<Vec<RecordKey>, StoreError>;
 
     /// Stores a batch's intent; no request may be sent without it. Raises the step.
     fn begin(&self, tenant: &TenantName, fence: &Fence, intent: Intent, done: BatchIdList) -> Answer<(), StoreError>;

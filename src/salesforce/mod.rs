@@ -11,6 +11,7 @@ pub mod session;
 
 mod collections;
 mod fault;
+mod find;
 mod limit_info;
 mod pace;
 mod read;

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::HeaderValue;
 use tandem_core::domain::salesforce_id::SalesforceId;
-use tandem_core::engine::call::{ReadRow, WriteAnswer, WriteCall};
+use tandem_core::engine::call::{FindCall, ReadRow, WriteAnswer, WriteCall};
 use tandem_core::engine::classify::CallFault;
 
 use super::client::Http;
@@ -17,7 +17,7 @@ pub use super::pace::PaceSettings;
 pub use super::read::IDS_MAX as READ_IDS_MAX;
 use super::request::Caller;
 use super::session::SessionKeeper;
-use super::{collections, read};
+use super::{collections, find, read};
 use crate::port::Answer;
 use crate::port::org::{Org, Session};
 
@@ -122,6 +122,11 @@ impl Org for TenantOrg {
             read::rows(&ids, &body)
         }
         .boxed()
+    }
+
+    fn find(&self, call: FindCall) -> Answer<Vec<ReadRow>, CallFault> {
+        let this = self.clone();
+        async move { find::find(&this.caller, call).await }.boxed()
     }
 
     fn describe(&self, sobject: Arc<str>) -> Answer<Bytes, CallFault> {

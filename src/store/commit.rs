@@ -23,7 +23,7 @@ const SEEN_MAX: u32 = 1_000_000;
 const SEEN_KEPT_S: u32 = 2 * 86_400 + 3_600;
 
 /// Keys of the call that come before those of buckets.
-const FIXED_KEYS: usize = 10;
+const FIXED_KEYS: usize = 11;
 
 /// What a call needs to know beside the commit.
 pub(super) struct Around<'a> {
@@ -136,6 +136,10 @@ pub(super) fn call(around: &Around<'_>, fence: &Fence, script: Script, commit: &
         commit.rows.iter().map(|(r, row)| (keys::record_field(r), row)),
         around.buckets,
     );
+    let rows_remove = bucketed(
+        commit.rows_remove.iter().map(|r| (keys::record_field(r), ())),
+        around.buckets,
+    );
     let unlinks = bucketed(
         commit.unlinks.iter().map(|id| (id.to_packed().to_vec(), ())),
         around.buckets,
@@ -156,8 +160,10 @@ pub(super) fn call(around: &Around<'_>, fence: &Fence, script: Script, commit: &
         keys::outbox(t),
         keys::cursors(t),
         keys::counters(t),
+        keys::questions(t),
     ];
     all.extend(rows.keys().map(|bucket| keys::records(t, *bucket)));
+    all.extend(rows_remove.keys().map(|bucket| keys::records(t, *bucket)));
     all.extend(unlinks.keys().map(|bucket| keys::ids(t, *bucket)));
     all.extend(links.keys().map(|bucket| keys::ids(t, *bucket)));
 
@@ -213,11 +219,11 @@ pub(super) fn call(around: &Around<'_>, fence: &Fence, script: Script, commit: &
             call.arg(field).arg(row_codec::encode(row));
         }
     }
-    call.arg(unlinks.len());
-    for bucket in unlinks.values() {
+    call.arg(rows_remove.len() + unlinks.len());
+    for bucket in rows_remove.values().chain(unlinks.values()) {
         call.arg(next_key()).arg(bucket.len());
-        for (id, ()) in bucket {
-            call.arg(id);
+        for (field, ()) in bucket {
+            call.arg(field);
         }
     }
     call.arg(links.len());
@@ -255,6 +261,14 @@ pub(super) fn call(around: &Around<'_>, fence: &Fence, script: Script, commit: &
     call.arg(commit.cursors.len());
     for (topic, place) in &commit.cursors {
         call.arg(topic.as_ref()).arg(place.0.as_ref());
+    }
+    call.arg(commit.questions_remove.len());
+    for record in &commit.questions_remove {
+        call.arg(keys::record_field(record));
+    }
+    call.arg(commit.questions.len());
+    for (record, due) in &commit.questions {
+        call.arg(due.0).arg(keys::record_field(record));
     }
     let deltas = counters(&commit.counters);
     call.arg(deltas.len());

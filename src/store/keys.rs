@@ -63,6 +63,11 @@ pub fn conflicts(t: &TenantName) -> String {
     format!("tandem:{{{t}}}:conflicts")
 }
 
+/// `tandem:{t}:questions`: sorted set, record → when its open question is looked at next, milliseconds since 1970.
+pub fn questions(t: &TenantName) -> String {
+    format!("tandem:{{{t}}}:questions")
+}
+
 /// `tandem:{t}:backpressure`: string, `ok`, `slow` or `stop`.
 pub fn backpressure(t: &TenantName) -> String {
     format!("tandem:{{{t}}}:backpressure")

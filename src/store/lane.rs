@@ -13,6 +13,7 @@ use tandem_core::domain::change::IdempotencyKey;
 use tandem_core::domain::ids::{Epoch, Fence, RecordKey, TenantName};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::domain::stream::{Log, StreamId};
+use tandem_core::domain::time::Timestamp;
 use tandem_core::engine::commit::{BatchIdList, Commit, Intent, LogChunk, Script};
 use tandem_core::engine::state::{Attached, Committed, CompactedPage, Lengths, Loaded};
 use tokio::runtime::Handle;
@@ -56,17 +57,6 @@ impl LaneFactory {
             buckets: Arc::default(),
         }
     }
-}
-
-/// What joining a key and a Salesforce record came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Linked {
-    /// They are linked.
-    Done,
-    /// Another key has this record.
-    Held(RecordKey),
-    /// The row is not the one the caller read: read it again.
-    RowMoved,
 }
 
 /// One FIFO lane to Redis.
@@ -150,6 +140,15 @@ impl Lane for RedisLane {
 
     fn resolve(&self, tenant: &TenantName, ids: Vec<SalesforceId>) -> Answer<Vec<Option<RecordKey>>, StoreError> {
         self.resolve_ids(tenant, ids)
+    }
+
+    fn due_questions(
+        &self,
+        tenant: &TenantName,
+        before: Timestamp,
+        count: usize,
+    ) -> Answer<Vec<RecordKey>, StoreError> {
+        self.questions_due(tenant, before, count)
     }
 
     fn begin(&self, tenant: &TenantName, fence: &Fence, intent: Intent, done: BatchIdList) -> Answer<(), StoreError> {

@@ -23,7 +23,7 @@ mod view;
 
 pub use cluster::{FORGOTTEN_AFTER, KEPT_FOR_NEXT, RedisCluster};
 pub use connection::{StoreSettings, StoreSetupError};
-pub use lane::{LaneFactory, Linked, RedisLane};
+pub use lane::{LaneFactory, RedisLane};
 pub use pipe::{IN_FLIGHT_MAX, QUEUED_MAX};
 pub use token::RedisTokens;
 pub use view::{CounterTotals, LeaseView, OwnerView, RedisView, StreamView, TenantView};

@@ -20,22 +20,13 @@ use crate::port::store::OutboxEntry;
 /// Names and values of a stream entry.
 pub(super) type Fields<'a> = Vec<(&'static str, Cow<'a, [u8]>)>;
 
-const TYPES: [EventType; 8] = [
-    EventType::Changed,
-    EventType::Deleted,
-    EventType::Undeleted,
-    EventType::Linked,
-    EventType::Rejected,
-    EventType::Conflict,
-    EventType::Applied,
-    EventType::Tenant,
-];
-
 fn contract(event: &Event) -> Fields<'_> {
     let mut fields: Fields<'_> = vec![("type", event.kind.as_str().as_bytes().into())];
     if let Some(record) = &event.record {
         fields.push(("object", record.object.as_bytes().into()));
-        fields.push(("key", record.key.as_bytes().into()));
+        if !record.is_keyless() {
+            fields.push(("key", record.key.as_bytes().into()));
+        }
     }
     if let Some(id) = event.salesforce_id {
         fields.push(("salesforce_id", id.to_string().into_bytes().into()));
@@ -105,7 +96,7 @@ pub(super) fn parse(id: StreamId, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Out
     let (mut revision, mut plan, mut says) = (0, 0, Vec::new());
     for (name, value) in fields {
         match name.as_slice() {
-            b"type" => kind = TYPES.into_iter().find(|t| t.as_str().as_bytes() == value),
+            b"type" => kind = EventType::ALL.into_iter().find(|t| t.as_str().as_bytes() == value),
             b"object" => object = Some(text(value, "object")?),
             b"key" => key = Some(text(value, "key")?),
             b"salesforce_id" => {
@@ -125,7 +116,11 @@ pub(super) fn parse(id: StreamId, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Out
             _ => {}
         }
     }
-    let record = object.zip(key).map(|(object, key)| RecordKey::new(object, key));
+    let record = match (object, key, salesforce_id) {
+        (Some(object), Some(key), _) => Some(RecordKey::new(object, key)),
+        (Some(object), None, Some(id)) => Some(RecordKey::keyless(object, id)),
+        _ => None,
+    };
     let event = Event {
         kind: kind.ok_or("type")?,
         record,

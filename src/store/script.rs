@@ -51,7 +51,7 @@ const INCLUDES: [(&str, &str); 3] = [
     ("stream", include_str!("lua/include/stream.lua")),
 ];
 
-const TEXTS: [(ScriptName, &str, &str); 16] = [
+const TEXTS: [(ScriptName, &str, &str); 15] = [
     (ScriptName::Attach, "attach", include_str!("lua/attach.lua")),
     (
         ScriptName::Backpressure,
@@ -80,7 +80,6 @@ const TEXTS: [(ScriptName, &str, &str); 16] = [
         include_str!("lua/lease_renew.lua"),
     ),
     (ScriptName::Lengths, "lengths", include_str!("lua/lengths.lua")),
-    (ScriptName::Link, "link", include_str!("lua/link.lua")),
     (ScriptName::Newest, "newest", include_str!("lua/newest.lua")),
     (ScriptName::Settle, "settle", include_str!("lua/settle.lua")),
     (ScriptName::TokenPut, "token_put", include_str!("lua/token_put.lua")),

@@ -90,6 +90,8 @@ pub struct TenantView {
     pub intents: u64,
     /// Conservation.
     pub counters: CounterTotals,
+    /// Questions that the product has not answered.
+    pub open_questions: u64,
     /// The owner, once somebody attached.
     pub owner: Option<OwnerView>,
     /// The lease of the tenant's partition, once somebody took it.
@@ -115,6 +117,7 @@ impl TenantView {
             changes_last: self.changes.newest,
             backfill_last: self.backfill.newest,
             outbox: self.outbox.length,
+            open_questions: self.open_questions,
         }
     }
 
@@ -128,7 +131,7 @@ impl TenantView {
                 added: read.number(added)?,
             })
         };
-        let [changes, backfill, outbox, compacted, dead, intents, counters] = read.exactly(value)?;
+        let [changes, backfill, outbox, compacted, dead, intents, counters, questions] = read.exactly(value)?;
         Ok(Self {
             changes: stream(changes)?,
             backfill: stream(backfill)?,
@@ -137,6 +140,7 @@ impl TenantView {
             dead_letters: read.number(dead)?,
             intents: read.number(intents)?,
             counters: totals(read, counters)?,
+            open_questions: read.number(questions)?,
             owner: None,
             lease: None,
         })
@@ -176,6 +180,7 @@ pub(super) fn lengths_call(t: &TenantName) -> Call {
         keys::dead(t),
         keys::batches(t),
         keys::counters(t),
+        keys::questions(t),
     ];
     Call::new(ScriptName::Lengths, &keys)
 }

@@ -142,6 +142,11 @@ impl Telemetry {
                 totals.told += as_u64(*told);
                 totals.conflicts += as_u64(*conflicts);
             }
+            Note::Matched { one, many, none } => {
+                for (result, count) in [("one", one), ("many", many), ("none", none)] {
+                    self.add(Metric::Matched, as_u64(*count), &[KeyValue::new("result", result)]);
+                }
+            }
             Note::Compacted { records, entries } => {
                 self.add(Metric::CompactedRecords, as_u64(*records), &[]);
                 self.add(Metric::CompactedEntries, as_u64(*entries), &[]);

@@ -78,6 +78,7 @@ metrics! {
     FenceStuck, Counter, "tandem_fence_stuck_total", "{record}", "Records refused again after their sequence was lifted: someone else writes Tandem's fields.";
     LogAlarms, Counter, "tandem_log_alarms_total", "{alarm}", "Log faults by kind: trimmed (a producer deletes entries), mismatch (memory and log disagree), future_entry (an id far ahead of the clock).";
     CursorsLost, Counter, "tandem_cursors_lost_total", "{stream}", "Change streams whose stored place was no longer valid: changes were missed.";
+    Matched, Counter, "tandem_matched_records_total", "{record}", "Records that a partner was looked for, by result.";
     Gaps, Counter, "tandem_gaps_total", "{event}", "Events that say only that something changed.";
     StreamFailures, Counter, "tandem_stream_failures_total", "{stream}", "Change streams that broke, by kind: broken, unauthorised, cursor_lost, delivery_limit, panic.";
     FeedForwarded, Counter, "tandem_feed_forwarded_total", "{event}", "Events put on the product's feed.";

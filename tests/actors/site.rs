@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tandem::port::Answer;
 use tandem::port::changes::{ChangeFeed, ChangeStream, ChangesError, EventBatch, From};
-use tandem::port::org::{Org, ReadRow, Session, WriteAnswer, WriteCall};
+use tandem::port::org::{FindCall, Org, ReadRow, Session, WriteAnswer, WriteCall};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::engine::classify::{CallFault, RowOutcome};
 use tokio::sync::mpsc;
@@ -44,6 +44,10 @@ impl Org for Site {
     }
 
     fn read(&self, _: Arc<str>, _: Vec<SalesforceId>, _: Vec<Arc<str>>) -> Answer<Vec<ReadRow>, CallFault> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn find(&self, _: FindCall) -> Answer<Vec<ReadRow>, CallFault> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

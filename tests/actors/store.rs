@@ -12,6 +12,7 @@ use tandem_core::domain::event::{Event, EventType};
 use tandem_core::domain::ids::{Epoch, Fence, RecordKey, TenantName};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::domain::stream::{Log, StreamId};
+use tandem_core::domain::time::Timestamp;
 use tandem_core::engine::commit::{BatchIdList, Commit, Intent, LogChunk, Script};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -170,6 +171,10 @@ impl Lane for FakeLane {
         })
     }
 
+    fn due_questions(&self, tenant: &TenantName, _: Timestamp, _: usize) -> Answer<Vec<RecordKey>, StoreError> {
+        self.answer(tenant, |_| Vec::new())
+    }
+
     fn lengths(&self, tenant: &TenantName) -> Answer<Lengths, StoreError> {
         self.answer(tenant, |t| Lengths {
             changes: t.newest,
@@ -178,6 +183,7 @@ impl Lane for FakeLane {
             changes_last: StreamId::ZERO,
             backfill_last: StreamId::ZERO,
             outbox: t.outbox.len() as u64,
+            open_questions: 0,
         })
     }
 

@@ -13,7 +13,7 @@ use orgsim::bus::{Bus, BusOptions};
 use orgsim::{Options, Simulator};
 use serde_json::{Value, json};
 use tandem::port::changes::{ChangeFeed, From};
-use tandem::port::org::{Org, WriteAnswer, WriteCall, WriteRow};
+use tandem::port::org::{FindCall, Org, WriteAnswer, WriteCall, WriteRow};
 use tandem::salesforce::auth::Login;
 use tandem::salesforce::client::Http;
 use tandem::salesforce::org::TenantOrg;
@@ -21,6 +21,7 @@ use tandem::salesforce::pubsub::channels::{ChannelPool, StreamSettings};
 use tandem::salesforce::pubsub::feed::TenantFeed;
 use tandem::salesforce::session::SessionKeeper;
 use tandem_core::domain::salesforce_id::SalesforceId;
+use tandem_core::engine::call::Literal;
 use tandem_core::engine::classify::{Class, RowFault, RowOutcome};
 use tandem_core::engine::commit::Verb;
 use tandem_core::engine::inbound::{ChangeKind, SalesforceValue};
@@ -241,6 +242,50 @@ async fn two_hundred_rows_are_answered_in_order() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn records_are_found_by_values_whatever_their_case() {
+    let world = World::start().await;
+    for n in 0..450 {
+        let email = if n < 3 {
+            "Ada.O'Hara@x.org".to_owned()
+        } else {
+            format!("p{n}@x.org")
+        };
+        let fields = json!({"LastName": "Lovelace", "Email": email});
+        world
+            .admin("edit", json!({"entity": "Contact", "op": "create", "fields": fields}))
+            .await;
+    }
+    let find = |values: Vec<String>| {
+        let values = values.into_iter().map(Literal::Text).collect();
+        world.org.find(FindCall {
+            sobject: "Contact".into(),
+            fields: vec!["Email".into(), "Tandem_Key__c".into(), "SystemModstamp".into()],
+            any_of: vec![("Email".into(), values)],
+        })
+    };
+    let same = find(vec!["ADA.O'HARA@X.ORG".to_owned(), "nobody@x.org".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(
+        same.len(),
+        3,
+        "SOQL compares without regard to case, and a quote ends nothing"
+    );
+    let fields: Value = serde_json::from_slice(same[0].fields.as_ref().unwrap()).unwrap();
+    assert_eq!(
+        (&fields["Email"], &fields["Tandem_Key__c"]),
+        (&json!("Ada.O'Hara@x.org"), &Value::Null)
+    );
+    assert!(fields["SystemModstamp"].is_string());
+    let most: Vec<String> = (0..FindCall::ROWS_MAX).map(|n| format!("p{}@x.org", n + 3)).collect();
+    assert_eq!(
+        find(most).await.unwrap().len(),
+        FindCall::ROWS_MAX,
+        "200 values fit into one call"
+    );
 }
 
 #[tokio::test]

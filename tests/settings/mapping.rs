@@ -2,7 +2,7 @@
 
 use tandem::settings::Settings;
 use tandem_core::domain::ids::FieldIdx;
-use tandem_core::domain::plan::{Direction, Kind, ObjectPlan, Policy};
+use tandem_core::domain::plan::{Direction, Kind, MatchPlan, ObjectPlan, OnMatch, Policy};
 
 use crate::files::{Files, TENANT};
 
@@ -80,6 +80,25 @@ fn a_file_compiles_to_a_plan() {
         .map(|o| (o.object.to_string(), o.rank))
         .collect();
     assert_eq!(ranks, [("company".to_owned(), 0), ("contact".to_owned(), 1)]);
+}
+
+#[test]
+fn matching_is_compiled_to_positions() {
+    let plan = contact(&Files::new(TENANT).with("objects/contact.toml", CONTACT).load().unwrap());
+    let expected = MatchPlan {
+        fields: vec![plan.field("email").unwrap().idx],
+        one: OnMatch::Act,
+        none: OnMatch::Ask,
+    };
+    assert_eq!(plan.matching, Some(expected));
+    let without = CONTACT.replace("[match]\nfields = [\"email\"]\nnone = \"ask\"\n", "");
+    let plan = contact(
+        &Files::new(TENANT)
+            .with("objects/contact.toml", &without)
+            .load()
+            .unwrap(),
+    );
+    assert_eq!(plan.matching, None);
 }
 
 #[test]
@@ -191,6 +210,22 @@ fn wrong_files_are_told_at_their_line() {
             "[\"email\"]",
             "[]",
             "5: match.fields: is missing: one or more mapped fields that must be equal, e.g. [\"email\"]",
+        ),
+        (
+            "[\"email\"]",
+            "[\"full_name\"]",
+            "5: match.fields = \"full_name\": never comes from the product, so it says nothing of its records",
+        ),
+        (
+            "[\"email\"]",
+            "[\"email\", \"company\"]",
+            "5: match.fields = \"company\": cannot be looked for in Salesforce: allowed are fields of kind text, email, \
+             phone, url, integer, picklist",
+        ),
+        (
+            "[\"email\"]",
+            "[\"email\", \"email\"]",
+            "5: match.fields = \"email\": is named twice",
         ),
         (
             "none = \"ask\"",

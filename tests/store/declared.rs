@@ -42,7 +42,10 @@ fn full_commit(o: &Owned, entry: EntryRef) -> Commit {
         ],
         rows: (0..40).map(|n| (contact(n), row(n))).collect(),
         links: (0..40).map(|n| (sfid(n), contact(n))).collect(),
+        rows_remove: (60..70).map(contact).collect(),
         unlinks: (50..60).map(sfid).collect(),
+        questions: vec![(contact(1), Timestamp(1))],
+        questions_remove: vec![contact(2)],
         compacted_put: vec![(contact(1), fold(1))],
         compacted_remove: vec![contact(2)],
         dead_put: vec![(DeadKey::Record(contact(1)), letter)],
@@ -85,11 +88,6 @@ async fn call_them_all(o: &mut Owned) {
             intent(batch(&o.fence, 1), &["1"]),
             vec![batch(&o.fence, 92)],
         )
-        .await
-        .unwrap();
-    let fence = o.step();
-    o.lane
-        .link(&o.tenant, &fence, sfid(70), &contact("70"), None, &row(1))
         .await
         .unwrap();
     let out = o.lane.read_outbox(&o.tenant, StreamId::ZERO, 10).await.unwrap();

@@ -35,10 +35,6 @@ async fn all(
         run(Script::Settle).await.map(drop),
         run(Script::Compact).await.map(drop),
         run(Script::Emit).await.map(drop),
-        o.lane
-            .link(t, fence, sfid(1), &contact("1"), None, &row(1))
-            .await
-            .map(drop),
         o.lane.forwarded(t, fence, vec![out]).await,
         o.lane.set_backpressure(t, fence, "stop").await,
     ]
@@ -143,11 +139,6 @@ async fn a_step_behind_or_ahead_is_rewound_and_writes_nothing() {
             ),
             "REWOUND"
         );
-        let link = o
-            .lane
-            .link(&o.tenant, &wrong, sfid(1), &contact("1"), None, &row(1))
-            .await;
-        assert_eq!(fenced(link), "REWOUND");
         assert_eq!(o.everything().await, before);
     }
 }

@@ -19,6 +19,7 @@ async fn an_empty_tenant_has_no_lengths_and_a_deleted_newest_entry_still_counts_
         changes_last: zero,
         backfill_last: zero,
         outbox: 0,
+        open_questions: 0,
     };
     assert_eq!(o.lane.lengths(&o.tenant).await.unwrap(), empty);
     let kept = o.append("1").await;

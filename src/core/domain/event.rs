@@ -18,8 +18,12 @@ pub enum EventType {
     Deleted,
     /// The record came back from the recycle bin.
     Undeleted,
+    /// A Salesforce record without a key, or a key without a single partner: the product is to answer with `link`.
+    LinkWanted,
     /// The pair of key and Salesforce id is known now.
     Linked,
+    /// The product is to append these fields of the record again: Tandem keeps no values and needs them.
+    Wanted,
     /// Salesforce or Tandem refused a change.
     Rejected,
     /// A conflict needs, or got, a decision.
@@ -31,13 +35,29 @@ pub enum EventType {
 }
 
 impl EventType {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Changed,
+        Self::Deleted,
+        Self::Undeleted,
+        Self::LinkWanted,
+        Self::Linked,
+        Self::Wanted,
+        Self::Rejected,
+        Self::Conflict,
+        Self::Applied,
+        Self::Tenant,
+    ];
+
     /// The name in the feed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Changed => "changed",
             Self::Deleted => "deleted",
             Self::Undeleted => "undeleted",
+            Self::LinkWanted => "link_wanted",
             Self::Linked => "linked",
+            Self::Wanted => "wanted",
             Self::Rejected => "rejected",
             Self::Conflict => "conflict",
             Self::Applied => "applied",
@@ -51,11 +71,11 @@ impl EventType {
 pub struct Event {
     /// Its kind.
     pub kind: EventType,
-    /// The record; none for events of the tenant.
+    /// The record, possibly [keyless](RecordKey::keyless); none for events of the tenant.
     pub record: Option<RecordKey>,
     /// The Salesforce record, where known.
     pub salesforce_id: Option<SalesforceId>,
-    /// JSON object of product values, for `changed` and `undeleted`.
+    /// JSON object of product values, for `changed`, `undeleted` and `link_wanted`.
     pub data: Option<RawJson>,
     /// JSON object of what the type adds.
     pub detail: Option<RawJson>,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::salesforce_id::SalesforceId;
+
 /// A tenant's name: `[a-z0-9][a-z0-9_-]{0,62}`. It is part of every Redis key, so nothing else may pass.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantName(Arc<str>);
@@ -71,6 +73,16 @@ impl RecordKey {
             object: object.into(),
             key: key.into(),
         }
+    }
+
+    /// Stands for a Salesforce record that has no key yet: NUL, which no key can hold, and its id.
+    pub fn keyless(object: impl Into<Arc<str>>, id: SalesforceId) -> Self {
+        Self::new(object, format!("\0{id}"))
+    }
+
+    /// Whether this stands for a Salesforce record that has no key yet.
+    pub fn is_keyless(&self) -> bool {
+        self.key.starts_with('\0')
     }
 
     /// Whether a text can be a key: 1–255 characters, no blank at either end (Salesforce would trim it, and two keys

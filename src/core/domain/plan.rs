@@ -98,6 +98,31 @@ pub struct FieldPlan {
     pub group: Option<u16>,
 }
 
+/// What is done about a record that has just one possible partner on the other side, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMatch {
+    /// What the situation suggests: link to the one, create where there is none.
+    Act,
+    /// Ask the product.
+    Ask,
+}
+
+/// How records of both sides that do not know each other meet. Several possible partners are always asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchPlan {
+    /// Fields that must be equal, in normal form and without regard to case; all flow to Salesforce.
+    pub fields: Vec<FieldIdx>,
+    /// One possible partner: link, or ask.
+    pub one: OnMatch,
+    /// None: create, or ask.
+    pub none: OnMatch,
+}
+
+impl MatchPlan {
+    /// Most fields that a partner is looked for by.
+    pub const FIELDS_MAX: usize = 5;
+}
+
 /// One mapped object.
 #[derive(Debug, Clone)]
 pub struct ObjectPlan {
@@ -115,6 +140,8 @@ pub struct ObjectPlan {
     pub fields: Vec<FieldPlan>,
     /// Fields that travel together or not at all.
     pub groups: Vec<Vec<FieldIdx>>,
+    /// How unlinked records of both sides meet; without it, records made in Salesforce are left alone.
+    pub matching: Option<MatchPlan>,
     /// Hash over names, kinds and order of the fields: the layout that rows' bases are kept by.
     pub version: u32,
     /// Parents have lower ranks than their children.

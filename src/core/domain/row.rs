@@ -103,6 +103,44 @@ pub struct Told {
     pub answered: bool,
 }
 
+/// What the product was asked about a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What is to be answered, or was.
+    pub asks: Asks,
+    /// Revision of the event that asked; answers name it.
+    pub revision: u64,
+    /// When it was asked first.
+    pub since: Timestamp,
+}
+
+/// What a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asks {
+    /// Which Salesforce record is this key's? Its changes wait.
+    Which,
+    /// Which key is this Salesforce record's? (of [`RecordKey::keyless`](super::ids::RecordKey::keyless))
+    Whose,
+    /// The product's values of these fields of the plan of this version.
+    Values {
+        /// Plan version that the positions belong to.
+        plan: u32,
+        /// The fields.
+        fields: Vec<FieldIdx>,
+    },
+    /// Nothing any more: the product said that none of the candidates is meant, so the record is created.
+    Create,
+    /// Nothing any more: nobody answered in time.
+    Expired,
+}
+
+impl Question {
+    /// Whether the product still owes an answer.
+    pub fn is_open(&self) -> bool {
+        matches!(self.asks, Asks::Which | Asks::Whose | Asks::Values { .. })
+    }
+}
+
 /// The row of one record in `tandem:{t}:records`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
@@ -128,6 +166,13 @@ pub struct Row {
     pub unconfirmed: Vec<SentWrite>,
     /// Events that edits may not have seen yet, oldest first, at most `TOLD_MAX`.
     pub told: Vec<Told>,
+    /// What the product was asked and has not answered, or what its answer must not be forgotten of.
+    pub question: Option<Question>,
+    /// Whether the linked Salesforce record may not hold the key yet: the next write takes it along.
+    pub keyless: bool,
+    /// When the Salesforce record had been changed last, when it was read to be linked; seconds since 1970. Events that
+    /// are not clearly newer may tell of what was read already. 0: no such event can come any more.
+    pub read_as_of_s: u32,
 }
 
 impl Row {
@@ -144,6 +189,8 @@ impl Row {
         self.base = Base::default();
         self.unconfirmed.clear();
         self.told.clear();
+        self.keyless = false;
+        self.read_as_of_s = 0;
         id
     }
 

@@ -4,11 +4,13 @@
 //! 95 bytes. What is nearly always the same is a flag, what is near another number is kept as the difference.
 //!
 //! Layout: format, flags, then what the flags name, in this order: Salesforce id (12), `last_seq`, `revision`, `born`,
-//! tombstone's revision and id (12), stamps, base (plan 4, count, 6 each), unconfirmed writes and told events.
+//! tombstone's revision and id (12), stamps, base (plan 4, count, 6 each), unconfirmed writes and told events. The
+//! second format ends with what few rows have: whether the key is missing in Salesforce, as of when the record was read to
+//! be linked, and the question.
 
 use super::ids::FieldIdx;
 use super::pack::{Pack, Unpack};
-use super::row::{Base, FieldHash, Row, SentWrite, Side, Stamp, Told, Tombstone};
+use super::row::{Asks, Base, FieldHash, Question, Row, SentWrite, Side, Stamp, Told, Tombstone};
 use super::salesforce_id::SalesforceId;
 use super::stream::StreamId;
 use super::time::Timestamp;
@@ -19,6 +21,8 @@ use super::time::Timestamp;
 pub struct CorruptRow;
 
 const FORMAT: u8 = 1;
+/// With a question, or a key that Salesforce lacks.
+const FORMAT_RARE: u8 = 2;
 
 const LINKED: u8 = 1;
 const TOMBSTONE: u8 = 1 << 1;
@@ -49,7 +53,8 @@ pub fn encode(row: &Row) -> Vec<u8> {
         .fold(0, |all, (flag, on)| if on { all | flag } else { all });
 
     let mut out = Vec::with_capacity(96);
-    out.push(FORMAT);
+    let rare = row.keyless || row.question.is_some() || row.read_as_of_s != 0;
+    out.push(if rare { FORMAT_RARE } else { FORMAT });
     out.push(flags);
     if let Some(id) = row.salesforce_id {
         out.extend_from_slice(&id.to_packed());
@@ -94,7 +99,64 @@ pub fn encode(row: &Row) -> Vec<u8> {
             put_hashes(&mut out, &told.fields);
         }
     }
+    if rare {
+        out.put_uint(row.keyless.into());
+        out.put_uint(row.read_as_of_s.into());
+        put_question(&mut out, row.question.as_ref(), row.revision);
+    }
     out
+}
+
+const NOTHING: u8 = 0;
+const WHICH: u8 = 1;
+const WHOSE: u8 = 2;
+const VALUES: u8 = 3;
+const CREATE: u8 = 4;
+const EXPIRED: u8 = 5;
+
+fn put_question(out: &mut Vec<u8>, question: Option<&Question>, revision: u64) {
+    let Some(question) = question else {
+        return out.push(NOTHING);
+    };
+    out.push(match question.asks {
+        Asks::Which => WHICH,
+        Asks::Whose => WHOSE,
+        Asks::Values { .. } => VALUES,
+        Asks::Create => CREATE,
+        Asks::Expired => EXPIRED,
+    });
+    out.put_near(question.revision, revision);
+    out.put_uint(question.since.0);
+    if let Asks::Values { plan, fields } = &question.asks {
+        out.extend_from_slice(&plan.to_le_bytes());
+        out.put_uint(fields.len() as u64);
+        fields.iter().for_each(|field| out.put_uint(field.0.into()));
+    }
+}
+
+/// Twin of [`put_question`]; the outer `None` means that the bytes make no sense.
+fn read_question(read: &mut Unpack<'_>, revision: u64) -> Option<Option<Question>> {
+    let kind = read.byte()?;
+    if kind == NOTHING {
+        return Some(None);
+    }
+    let (asked, since) = (read.near(revision)?, Timestamp(read.uint()?));
+    let asks = match kind {
+        WHICH => Asks::Which,
+        WHOSE => Asks::Whose,
+        VALUES => Asks::Values {
+            plan: u32::from_le_bytes(read.array()?),
+            fields: read.list(|read| read.small().map(FieldIdx))?,
+        },
+        CREATE => Asks::Create,
+        EXPIRED => Asks::Expired,
+        _ => return None,
+    };
+    Some(Some(Question {
+        asks,
+        revision: asked,
+        since,
+    }))
 }
 
 /// The row again.
@@ -104,9 +166,11 @@ pub fn decode(bytes: &[u8]) -> Result<Row, CorruptRow> {
 }
 
 fn read_row(read: &mut Unpack<'_>) -> Option<Row> {
-    if read.byte()? != FORMAT {
-        return None;
-    }
+    let rare = match read.byte()? {
+        FORMAT => false,
+        FORMAT_RARE => true,
+        _ => return None,
+    };
     let flags = read.byte()?;
     let on = |flag| flags & flag != 0;
     let mut row = Row {
@@ -179,6 +243,15 @@ fn read_row(read: &mut Unpack<'_>) -> Option<Row> {
             })
         })?;
     }
+    if rare {
+        row.keyless = read.uint()? != 0;
+        row.read_as_of_s = read.uint()?.try_into().ok()?;
+        row.question = read_question(read, row.revision)?;
+        // One row has one form: without anything rare it would be of the first format.
+        if !row.keyless && row.question.is_none() && row.read_as_of_s == 0 {
+            return None;
+        }
+    }
     Some(row)
 }
 
@@ -240,6 +313,22 @@ mod tests {
             })
     }
 
+    fn question() -> impl Strategy<Value = Question> {
+        let asks = prop_oneof![
+            Just(Asks::Which),
+            Just(Asks::Whose),
+            Just(Asks::Create),
+            Just(Asks::Expired),
+            (any::<u32>(), vec(any::<u16>().prop_map(FieldIdx), 0..4))
+                .prop_map(|(plan, fields)| Asks::Values { plan, fields }),
+        ];
+        (asks, any::<(u64, u64)>()).prop_map(|(asks, (revision, since))| Question {
+            asks,
+            revision,
+            since: Timestamp(since),
+        })
+    }
+
     fn row() -> impl Strategy<Value = Row> {
         let gone = option::of("[1-9][0-9A-Za-z]{14}".prop_map(|text| SalesforceId::parse(&text).unwrap()));
         let tombstone = (any::<bool>(), any::<u64>(), gone).prop_map(|(ours, revision, id)| Tombstone {
@@ -259,23 +348,29 @@ mod tests {
                 vec(sent(), 0..5),
                 vec(told(), 0..5),
             ),
+            (option::of(question()), any::<bool>(), any::<u32>()),
         )
-            .prop_map(|((salesforce_id, last_seq, stamps, stamped_s), rest)| {
-                let (base, (revision, born), tombstone, dead_letter, unconfirmed, told) = rest;
-                Row {
-                    salesforce_id,
-                    last_seq,
-                    stamps,
-                    stamped_s,
-                    base,
-                    revision,
-                    born,
-                    tombstone,
-                    dead_letter,
-                    unconfirmed,
-                    told,
-                }
-            })
+            .prop_map(
+                |((salesforce_id, last_seq, stamps, stamped_s), rest, (question, keyless, read_as_of_s))| {
+                    let (base, (revision, born), tombstone, dead_letter, unconfirmed, told) = rest;
+                    Row {
+                        salesforce_id,
+                        last_seq,
+                        stamps,
+                        stamped_s,
+                        base,
+                        revision,
+                        born,
+                        tombstone,
+                        dead_letter,
+                        unconfirmed,
+                        told,
+                        question,
+                        keyless,
+                        read_as_of_s,
+                    }
+                },
+            )
     }
 
     proptest! {
@@ -287,7 +382,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_row_or_corrupt(mut bytes in vec(any::<u8>(), 0..200)) {
             if let Some(first) = bytes.first_mut() {
-                *first = FORMAT;
+                *first = if *first % 2 == 0 { FORMAT } else { FORMAT_RARE };
             }
             if let Ok(row) = decode(&bytes) {
                 prop_assert_eq!(decode(&encode(&row)), Ok(row));
@@ -340,7 +435,9 @@ mod tests {
         assert_eq!(decode(&[]), Err(CorruptRow));
         let mut bytes = encode(&Row::default());
         assert_eq!(decode(&bytes), Ok(Row::default()));
-        bytes[0] = FORMAT + 1;
+        bytes[0] = FORMAT_RARE;
+        assert_eq!(decode(&bytes), Err(CorruptRow), "nothing rare is in it");
+        bytes[0] = FORMAT_RARE + 1;
         assert_eq!(decode(&bytes), Err(CorruptRow));
         bytes[0] = FORMAT;
         bytes.push(0);

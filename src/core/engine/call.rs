@@ -72,3 +72,63 @@ pub struct ReadRow {
     /// JSON object as the API returned it; `None` when the record is gone or hidden. May hold personal data.
     pub fields: Option<Bytes>,
 }
+
+/// A look for records by values of theirs, at most [`FindCall::ROWS_MAX`] wanted at once.
+#[derive(Debug, Clone)]
+pub struct FindCall {
+    /// sObject API name.
+    pub sobject: Arc<str>,
+    /// Fields to read of what is found.
+    pub fields: Vec<Arc<str>>,
+    /// Per field that is looked at: its API name, and the values of which one must be equal.
+    pub any_of: Vec<(Arc<str>, Vec<Literal>)>,
+}
+
+impl FindCall {
+    /// Values of one field in one call.
+    pub const ROWS_MAX: usize = 200;
+    /// Records that one call finds at most; with just so many there may be more.
+    pub const FOUND_MAX: usize = 2_000;
+    /// Bytes that the query may take in a URL. A URI has 16,384, the path and the address included (contract.md 5).
+    pub const QUERY_BYTES_MAX: usize = 14_000;
+
+    /// The query's length in a URL, percent-encoded; never less than it is.
+    pub fn query_bytes(&self) -> usize {
+        let names = self.fields.iter().map(|field| field.len() + 1);
+        let looked_at = self.any_of.iter().map(|(field, values)| {
+            let values: usize = values.iter().map(Literal::encoded_bytes).sum();
+            field.len() + 20 + values
+        });
+        names.chain(looked_at).sum::<usize>() + self.sobject.len() + 60
+    }
+}
+
+/// A value that is looked for. May be personal data: `Debug` shows the length only.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Literal {
+    /// Compared as text.
+    Text(String),
+    /// A whole number, in digits.
+    Number(String),
+}
+
+impl Literal {
+    /// Bytes in a URL: quotes, comma, and three for each byte that is no letter or digit; a backslash before what SOQL
+    /// wants escaped counts as one more such byte.
+    pub fn encoded_bytes(&self) -> usize {
+        let (Self::Text(text) | Self::Number(text)) = self;
+        let byte = |b: u8| match b {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => 1,
+            b'\'' | b'\\' | b'\n' | b'\r' | b'\t' | b'"' => 6,
+            _ => 3,
+        };
+        text.bytes().map(byte).sum::<usize>() + 9
+    }
+}
+
+impl std::fmt::Debug for Literal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Text(text) | Self::Number(text)) = self;
+        write!(f, "Literal({} bytes)", text.len())
+    }
+}

@@ -89,7 +89,8 @@ pub enum DeadKey {
     Entry(EntryRef),
 }
 
-/// A log entry of the engine's own making: values that a merge wants written to Salesforce, or a delete.
+/// A log entry of the engine's own making: values that a merge wants written to Salesforce (none at all where only the
+/// key is to be written), or a delete.
 #[derive(Debug, Clone)]
 pub struct EngineEntry {
     /// The record.
@@ -140,6 +141,12 @@ pub struct Commit {
     pub delete: Vec<EntryRef>,
     /// Rows to write.
     pub rows: Vec<(RecordKey, Row)>,
+    /// Rows to remove.
+    pub rows_remove: Vec<RecordKey>,
+    /// Open questions, and when they are looked at next.
+    pub questions: Vec<(RecordKey, Timestamp)>,
+    /// Questions that are open no longer.
+    pub questions_remove: Vec<RecordKey>,
     /// Id index: additions.
     pub links: Vec<(SalesforceId, RecordKey)>,
     /// Id index: removals.
@@ -165,6 +172,12 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// Takes a record out of the id index, also where this very step was to put it in.
+    pub fn unlink(&mut self, id: SalesforceId) {
+        self.links.retain(|(linked, _)| *linked != id);
+        self.unlinks.push(id);
+    }
+
     /// Writes a dead letter. The script removes letters before it writes some: a letter that is removed is not written.
     pub fn put_letter(&mut self, record: &RecordKey, letter: DeadLetter) {
         let key = DeadKey::Record(record.clone());

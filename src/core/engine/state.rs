@@ -65,6 +65,8 @@ pub struct Lengths {
     pub backfill_last: StreamId,
     /// XLEN of the outbox.
     pub outbox: u64,
+    /// Questions that the product has not answered.
+    pub open_questions: u64,
 }
 
 /// What `settle`, `compact` and `emit` answer.

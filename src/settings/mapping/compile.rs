@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tandem_core::domain::ids::FieldIdx;
-use tandem_core::domain::plan::{Direction, FieldPlan, Kind, ObjectPlan};
+use tandem_core::domain::plan::{Direction, FieldPlan, Kind, MatchPlan, ObjectPlan};
 
 use super::field::{FieldFile, KINDS, Overrides};
 use super::file::{API_NAME_FORM, Group, ObjectFile};
@@ -49,6 +49,7 @@ pub(super) fn object(file: &ObjectFile, overrides: &Overrides, fence: Fence) -> 
             .push(Problem::name(&file.place, "fields", "must name one field or more"));
     }
     let groups = rules.groups(&mut fields);
+    let matching = rules.matching(&fields);
     let plan = ObjectPlan {
         object: file.object.as_str().into(),
         sobject: file.sobject.as_str().into(),
@@ -58,6 +59,7 @@ pub(super) fn object(file: &ObjectFile, overrides: &Overrides, fence: Fence) -> 
         version: version(&fields),
         fields,
         groups,
+        matching,
         rank: 0,
     };
     (plan, rules.problems)
@@ -286,7 +288,72 @@ impl Rules<'_> {
         positions.sort_unstable();
         (self.problems.len() == before).then_some(positions)
     }
+
+    /// How unlinked records meet; nothing where the rules for it are broken.
+    fn matching(&mut self, fields: &[FieldPlan]) -> Option<MatchPlan> {
+        let written = self.file.matching.as_ref()?;
+        let before = self.problems.len();
+        let mut wrong = |value: &str, why: String| {
+            self.problems
+                .push(Problem::value(&written.place, "match.fields", value, why));
+        };
+        if written.fields.len() > MatchPlan::FIELDS_MAX {
+            let why = format!("are too many fields: allowed are {}", MatchPlan::FIELDS_MAX);
+            wrong(&format!("{:?}", written.fields), why);
+        }
+        let columns: usize = fields.iter().map(|field| field.salesforce.len() + 1).sum();
+        if columns > MATCH_COLUMNS_BYTES_MAX {
+            let why = format!(
+                "cannot be looked for: the names of all mapped fields together are {columns} bytes long, and a query \
+                 has room for {MATCH_COLUMNS_BYTES_MAX}"
+            );
+            wrong(&format!("{:?}", written.fields), why);
+        }
+        let mut found = Vec::new();
+        for name in &written.fields {
+            // A name that is no field, or whose own rules are broken, was told where it stands.
+            let Some(field) = fields.iter().find(|field| field.name.as_ref() == name) else {
+                continue;
+            };
+            let shown = format!("{name:?}");
+            if !field.direction.writes_salesforce() {
+                wrong(
+                    &shown,
+                    "never comes from the product, so it says nothing of its records".to_owned(),
+                );
+            } else if !MATCHED_KINDS.contains(&field.kind) {
+                let kinds = KINDS.iter().filter(|(_, kind)| MATCHED_KINDS.contains(kind));
+                let kinds = kinds.map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+                wrong(
+                    &shown,
+                    format!("cannot be looked for in Salesforce: allowed are fields of kind {kinds}"),
+                );
+            } else if found.contains(&field.idx) {
+                wrong(&shown, "is named twice".to_owned());
+            } else {
+                found.push(field.idx);
+            }
+        }
+        let right = self.problems.len() == before && !found.is_empty();
+        right.then_some(MatchPlan {
+            fields: found,
+            one: written.one,
+            none: written.none,
+        })
+    }
 }
+
+/// Kinds of fields that a partner can be looked for by.
+const MATCHED_KINDS: [Kind; 6] = [
+    Kind::Text,
+    Kind::Email,
+    Kind::Phone,
+    Kind::Url,
+    Kind::Integer,
+    Kind::Picklist,
+];
+/// Names of mapped fields in a look-up, in bytes: a URI takes 16,384 (contract.md 5), and the values need room too.
+const MATCH_COLUMNS_BYTES_MAX: usize = 6_000;
 
 /// Names, kinds and order: rows whose bases were kept by another layout are read anew.
 fn version(fields: &[FieldPlan]) -> u32 {

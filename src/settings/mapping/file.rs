@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tandem_core::domain::plan::{Direction, Policy};
+use tandem_core::domain::plan::{Direction, OnMatch, Policy};
 
 use super::FIELDS_MAX;
 use super::compile::is_api_name;
@@ -53,37 +53,10 @@ pub struct Matching {
     pub place: Place,
     /// Fields that must be equal.
     pub fields: Vec<String>,
-    /// What one partner means.
-    pub one: One,
-    /// What several mean.
-    pub many: Many,
+    /// What one possible partner means.
+    pub one: OnMatch,
     /// What none means.
-    pub none: None_,
-}
-
-/// One possible partner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum One {
-    /// Link the two.
-    Link,
-    /// Ask the product.
-    Ask,
-}
-
-/// Several possible partners.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Many {
-    /// Ask the product.
-    Ask,
-}
-
-/// No possible partner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum None_ {
-    /// Create one.
-    Create,
-    /// Ask the product.
-    Ask,
+    pub none: OnMatch,
 }
 
 /// Whether a text can be a name of the product's: it is part of keys and settings.
@@ -248,15 +221,14 @@ fn matching_of(mut section: Section<'_>, file: &ObjectFile) -> Matching {
         place,
         fields: listed.iter().filter_map(as_text).map(str::to_owned).collect(),
         one: section
-            .choice("one", "link", &[("link", One::Link), ("ask", One::Ask)])
-            .unwrap_or(One::Link),
-        many: section
-            .choice("many", "ask", &[("ask", Many::Ask)])
-            .unwrap_or(Many::Ask),
+            .choice("one", "link", &[("link", OnMatch::Act), ("ask", OnMatch::Ask)])
+            .unwrap_or(OnMatch::Act),
         none: section
-            .choice("none", "create", &[("create", None_::Create), ("ask", None_::Ask)])
-            .unwrap_or(None_::Create),
+            .choice("none", "create", &[("create", OnMatch::Act), ("ask", OnMatch::Ask)])
+            .unwrap_or(OnMatch::Act),
     };
+    // Several are always asked about: the key says so where a reader looks for it.
+    section.choice("many", "ask", &[("ask", ())]);
     section.finish();
     matching
 }

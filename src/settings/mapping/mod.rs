@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tandem_core::domain::plan::{ObjectPlan, TenantPlan};
 
 pub(super) use field::Overrides;
-pub use file::{Many, Matching, None_, ObjectFile, One};
+pub use file::{Matching, ObjectFile};
 
 use super::model::Fence;
 use super::problem::{Place, Problem};

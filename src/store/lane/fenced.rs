@@ -2,13 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use redis::Value;
-use tandem_core::domain::ids::{Epoch, Fence, RecordKey, ReplayId, TenantName};
-use tandem_core::domain::row::Row;
+use tandem_core::domain::ids::{Epoch, Fence, ReplayId, TenantName};
+use tandem_core::domain::intent_codec;
 use tandem_core::domain::salesforce_id::SalesforceId;
-use tandem_core::domain::{intent_codec, row_codec};
 use tandem_core::engine::commit::{BatchIdList, Commit, Intent, Script};
-use tandem_core::engine::place;
 use tandem_core::engine::state::{Attached, Committed};
 
 use crate::port::Answer;
@@ -17,7 +14,7 @@ use crate::store::reply::Reader;
 use crate::store::script::{self, Call, ScriptName};
 use crate::store::{commit, keys};
 
-use super::{Linked, RedisLane, failed, today};
+use super::{RedisLane, failed, today};
 
 impl RedisLane {
     /// Takes a tenant over.
@@ -128,52 +125,6 @@ impl RedisLane {
                 deleted: read.number(deleted)?,
                 refused_links: refused_links.collect::<Result<_, _>>()?,
             })
-        })
-    }
-
-    /// Joins a key and a Salesforce record: first key for a record and first record for a key win.
-    /// `read` is the row as the caller knows it, `row` the one to write.
-    pub fn link(
-        &self,
-        tenant: &TenantName,
-        fence: &Fence,
-        id: SalesforceId,
-        record: &RecordKey,
-        read: Option<&Row>,
-        row: &Row,
-    ) -> Answer<Linked, StoreError> {
-        let doing = "link";
-        let buckets = match self.buckets_of(tenant, doing) {
-            Ok(buckets) => buckets,
-            Err(error) => return failed(error),
-        };
-        let (packed, field) = (id.to_packed(), keys::record_field(record));
-        let all = [
-            keys::owner(tenant),
-            keys::ids(tenant, place::bucket(&packed, buckets)),
-            keys::records(tenant, place::bucket(&field, buckets)),
-        ];
-        let mut call = Call::new(ScriptName::Link, &all);
-        call.arg(fence.nonce.as_ref())
-            .arg(fence.epoch.0)
-            .arg(fence.step)
-            .arg(packed.as_slice())
-            .arg(field);
-        call.arg(read.map(row_codec::encode).unwrap_or_default())
-            .arg(row_codec::encode(row));
-        self.ask(doing, tenant, call.into_cmd(), move |read, answer| {
-            let mut parts = read.array(answer)?.into_iter();
-            if read.number(parts.next().unwrap_or(Value::Nil))? == 1 {
-                return Ok(Linked::Done);
-            }
-            let what = read.text(parts.next().unwrap_or(Value::Nil))?;
-            let held = read.bytes(parts.next().unwrap_or(Value::Nil))?;
-            match what.as_str() {
-                "id" => keys::record_of_field(&held)
-                    .map(Linked::Held)
-                    .ok_or_else(|| read.unexpected("a holder is no record")),
-                _ => Ok(Linked::RowMoved),
-            }
         })
     }
 }

@@ -8,6 +8,7 @@ use tandem_core::domain::change::IdempotencyKey;
 use tandem_core::domain::ids::{RecordKey, TenantName};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::domain::stream::{EntryRef, Log, RawEntry, StreamId};
+use tandem_core::domain::time::Timestamp;
 use tandem_core::domain::{fold_codec, row_codec};
 use tandem_core::engine::commit::LogChunk;
 use tandem_core::engine::place;
@@ -216,6 +217,30 @@ impl RedisLane {
                 }
             }
             Ok(found)
+        })
+    }
+
+    /// Records whose open questions are due.
+    pub(super) fn questions_due(
+        &self,
+        tenant: &TenantName,
+        before: Timestamp,
+        count: usize,
+    ) -> Answer<Vec<RecordKey>, StoreError> {
+        let mut range = redis::cmd("ZRANGE");
+        range
+            .arg(keys::questions(tenant))
+            .arg("-inf")
+            .arg(before.0)
+            .arg("BYSCORE")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(count);
+        self.ask("due_questions", tenant, range, |read, answer| {
+            let due = read.array(answer)?.into_iter().map(|field| {
+                keys::record_of_field(&read.bytes(field)?).ok_or_else(|| read.unexpected("a question names no record"))
+            });
+            due.collect()
         })
     }
 }

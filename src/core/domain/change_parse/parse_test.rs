@@ -48,6 +48,7 @@ pub(super) fn plan() -> TenantPlan {
             direction,
             fields: fields.into_iter().enumerate().map(field).collect(),
             groups: vec![vec![FieldIdx(3), FieldIdx(7), FieldIdx(8)]],
+            matching: None,
             version: 1,
             rank: 0,
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::batches::{Batch, intent};
+use super::matching::needs_partner;
 use super::place::{Next, next};
 use super::reading::LoadFor;
 use super::rows::{self, Built};
@@ -67,7 +68,7 @@ impl Machine {
         }
     }
 
-    fn may_send(&self) -> bool {
+    pub(super) fn may_send(&self) -> bool {
         self.phase == super::Phase::Live
             && !self.paused
             && !self.draining
@@ -182,6 +183,14 @@ impl Machine {
             }
             Next::Write(verb) => verb,
         };
+        let stale = plan
+            .matching
+            .as_ref()
+            .is_some_and(|m| verb == Verb::Create && needs_partner(record, m, self.now));
+        if stale || record.waits_for_link() {
+            self.place(key);
+            return Looked::Passed;
+        }
         if verb != queue.verb || pending.lane.unwrap_or(Log::Changes) != queue.lane {
             self.place(key);
             return Looked::Passed;

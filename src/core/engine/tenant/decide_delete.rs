@@ -28,7 +28,7 @@ impl Machine {
             return;
         }
         touched.insert(key.clone());
-        commit.unlinks.push(id);
+        commit.unlink(id);
         self.table.by_id.remove(&id);
         // What such a write still does, it does to a record that somebody has brought back: that is news.
         record.doubted.clear();

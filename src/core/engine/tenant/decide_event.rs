@@ -8,17 +8,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Machine;
-use super::inbound::{Tally, Work};
-use super::merge::{Heard, Verdict, units};
+use super::inbound::{Tally, Work, is_not_newer};
+use super::merge::{Heard, Verdict, tell, units};
 use super::own_writes::{
     deleting, highest_seq, is_ours, soon_stood_over, stands_over, stood_over, wants_alive, written_by,
 };
 use super::product_event::{self, changed};
+use super::questions;
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
+use crate::domain::plan::ObjectPlan;
 use crate::domain::row::{Row, Side};
 use crate::domain::salesforce_id::SalesforceId;
+use crate::domain::time::Timestamp;
 use crate::engine::commit::{Commit, EngineEntry, Verb};
 use crate::engine::inbound::{ChangeEvent, ChangeKind, SalesforceValue};
 
@@ -37,8 +40,20 @@ impl Machine {
         };
         let Some(key) = self.record_of(work, event, id) else {
             tally.unlinked += 1;
+            self.errands.overtake(id);
+            if asks_whose(&plan) {
+                self.ask_whose(work, &plan, event, id, commit, touched);
+            }
             return;
         };
+        if key.is_keyless() {
+            tally.unlinked += 1;
+            self.errands.overtake(id);
+            if event.kind == ChangeKind::Delete || work.is_gone(id) {
+                self.withdraw(&key, id, commit);
+            }
+            return;
+        }
         if event.kind == ChangeKind::Delete || (event.kind == ChangeKind::Gap && work.is_gone(id)) {
             self.decide_delete(&key, id, commit, touched, tally);
             return;
@@ -74,6 +89,9 @@ impl Machine {
         // What an undelete brings back is somebody's decision, whoever wrote it once.
         let own = own.filter(|_| event.kind != ChangeKind::Undelete);
         let mut row = record.row.clone();
+        if !is_not_newer(&row, event) {
+            row.read_as_of_s = 0;
+        }
         let mut verdict = Verdict::default();
         let mut heard = heard;
         if let Some(seq) = own {
@@ -116,7 +134,52 @@ impl Machine {
             self.decide_unit(&plan, record, &mut row, unit, &mut verdict);
         }
         self.confirm(&key, own, &mut row);
-        self.carry_out(&key, event, row, verdict, commit, tally);
+        let kind = if event.kind == ChangeKind::Undelete {
+            EventType::Undeleted
+        } else {
+            EventType::Changed
+        };
+        let (told, conflicts) = self.carry_out(&plan, &key, (kind, event.committed), row, verdict, commit);
+        tally.told += usize::from(told);
+        tally.conflicts += conflicts;
+    }
+
+    /// Asks the product whose a record is that nobody knows, once: the index remembers that it was asked.
+    fn ask_whose(
+        &mut self,
+        work: &Work,
+        plan: &ObjectPlan,
+        event: &ChangeEvent,
+        id: SalesforceId,
+        commit: &mut Commit,
+        touched: &mut BTreeSet<RecordKey>,
+    ) {
+        let known = work.reads.contains_key(&id) || matches!(event.kind, ChangeKind::Create | ChangeKind::Undelete);
+        if !known {
+            return;
+        }
+        let now = self.now;
+        let mut verdict = Verdict::default();
+        tell(plan, self.hear(work, plan, event, id), &mut verdict);
+        let data = product_event::object(verdict.tell.into_iter());
+        let key = RecordKey::keyless(Arc::clone(&plan.object), id);
+        let record = self.table.records.entry(key.clone()).or_default();
+        record.row.salesforce_id = Some(id);
+        let asked = questions::whose(&key, &mut record.row, id, Some(data), verdict.says, now);
+        commit.outbox.push(asked);
+        commit.questions.push((key.clone(), questions::due(now)));
+        commit.links.push((id, key.clone()));
+        self.table.by_id.insert(id, key.clone());
+        touched.insert(key);
+    }
+
+    /// A record without a key is gone before anybody said whose it was.
+    fn withdraw(&mut self, key: &RecordKey, id: SalesforceId, commit: &mut Commit) {
+        self.table.forget(key);
+        commit.unlink(id);
+        commit.questions.retain(|(asked, _)| asked != key);
+        commit.rows_remove.push(key.clone());
+        commit.questions_remove.push(key.clone());
     }
 
     /// Redis has forgotten writes of ours: said once a life, and shown among the errors.
@@ -227,38 +290,29 @@ impl Machine {
         }
     }
 
-    fn carry_out(
+    /// Tells, writes back and remembers what a verdict says. Whether the product was told of values, and conflicts.
+    pub(super) fn carry_out(
         &mut self,
+        plan: &ObjectPlan,
         key: &RecordKey,
-        event: &ChangeEvent,
+        (kind, at): (EventType, Timestamp),
         mut row: Row,
         verdict: Verdict,
         commit: &mut Commit,
-        tally: &mut Tally,
-    ) {
-        let Some(plan) = self.plan.by_sobject(&event.sobject).cloned() else {
-            return;
-        };
+    ) -> (bool, usize) {
         let now = self.now;
         let told: Vec<(FieldIdx, RawJson)> = verdict
             .tell
             .iter()
             .filter_map(|(name, value)| Some((plan.field(name)?.idx, value.clone())))
             .collect();
-        let kind = if event.kind == ChangeKind::Undelete {
-            EventType::Undeleted
-        } else {
-            EventType::Changed
-        };
         let dying = self.table.records.get(key).is_some_and(deleting);
-        if !verdict.tell.is_empty() || (kind == EventType::Undeleted && !dying) {
-            tally.told += 1;
+        let tells = !verdict.tell.is_empty() || (kind == EventType::Undeleted && !dying);
+        if tells {
             let news = changed(kind, key, &mut row, &verdict.tell, verdict.says, now);
-            commit.outbox.push(Event {
-                at: event.committed,
-                ..news
-            });
+            commit.outbox.push(Event { at, ..news });
         }
+        let mut conflicts = 0;
         let lost = [
             (verdict.lost_by_product, Side::Salesforce),
             (verdict.lost_by_salesforce, Side::Product),
@@ -267,16 +321,12 @@ impl Machine {
             if fields.is_empty() {
                 continue;
             }
-            tally.conflicts += 1;
+            conflicts += 1;
             let id = self.conflict_id();
-            commit.outbox.push(product_event::conflict(
-                key,
-                &mut row,
-                &id,
-                &product_event::names(&plan, &fields),
-                winner,
-                now,
-            ));
+            let names = product_event::names(plan, &fields);
+            commit
+                .outbox
+                .push(product_event::conflict(key, &mut row, &id, &names, winner, None, now));
         }
         if !verdict.write_back.is_empty() {
             let fields = verdict
@@ -301,7 +351,7 @@ impl Machine {
             self.reading.wake();
         }
         let Some(record) = self.table.records.get_mut(key) else {
-            return;
+            return (tells, conflicts);
         };
         record.row = row;
         // What Salesforce changed since a dead letter was written is no longer the letter's to say.
@@ -314,7 +364,13 @@ impl Machine {
                 commit.put_letter(key, letter.clone());
             }
         }
+        (tells, conflicts)
     }
+}
+
+/// Whether the product is asked whose a record of Salesforce's is that has no key.
+pub(super) fn asks_whose(plan: &ObjectPlan) -> bool {
+    plan.matching.is_some() && plan.direction.tells_product()
 }
 
 /// The sequence field's number.

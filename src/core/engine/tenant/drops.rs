@@ -11,6 +11,7 @@ use crate::domain::payload::RawJson;
 use crate::domain::row::Row;
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::EntryRef;
+use crate::domain::time::Timestamp;
 use crate::engine::commit::{Commit, Counters, DeadKey, DeadLetter, Script};
 
 /// What the next settling script without a batch is to do.
@@ -20,6 +21,8 @@ pub(super) struct Drops {
     pub rows: BTreeSet<RecordKey>,
     pub seen: Vec<IdempotencyKey>,
     pub outbox: Vec<Event>,
+    pub questions: Vec<(RecordKey, Timestamp)>,
+    pub questions_remove: Vec<RecordKey>,
     pub compacted_remove: Vec<RecordKey>,
     pub unlinks: Vec<SalesforceId>,
     /// Dead letters to write, or (none) to remove.
@@ -32,6 +35,8 @@ impl Drops {
         self.delete.is_empty()
             && self.rows.is_empty()
             && self.outbox.is_empty()
+            && self.questions.is_empty()
+            && self.questions_remove.is_empty()
             && self.compacted_remove.is_empty()
             && self.unlinks.is_empty()
             && self.letters.is_empty()
@@ -99,6 +104,8 @@ impl Machine {
             rows,
             seen: drops.seen,
             outbox: drops.outbox,
+            questions: drops.questions,
+            questions_remove: drops.questions_remove,
             compacted_remove: drops.compacted_remove,
             unlinks: drops.unlinks,
             intents_done: self.batches.take_done(),

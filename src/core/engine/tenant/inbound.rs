@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::decide_event::asks_whose;
+use super::partners::columns;
 use super::reading::LoadFor;
 use super::table::Fixed;
 use super::{Effect, Machine, Note};
 use crate::domain::ids::RecordKey;
 use crate::domain::plan::{Kind, ObjectPlan};
+use crate::domain::row::Row;
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
 use crate::domain::value;
@@ -51,6 +54,12 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// A field of a record as it was read.
+    pub fn read(&self, id: SalesforceId, name: &str) -> Option<&SalesforceValue> {
+        let values = self.reads.get(&id)?;
+        values.iter().find(|(n, _)| n.as_ref() == name).map(|(_, v)| v)
+    }
+
     /// Whether a read found the record gone.
     pub fn is_gone(&self, id: SalesforceId) -> bool {
         self.gone.contains(&id)
@@ -163,7 +172,10 @@ impl Machine {
         (Stage::Resolving(ticket), false)
     }
 
-    pub(super) fn resolved(&mut self, ticket: u64, keys: Vec<Option<RecordKey>>) {
+    pub(super) fn resolved(&mut self, ticket: u64, keys: Vec<Option<RecordKey>>, out: &mut Vec<Effect>) {
+        if self.partners_resolved(ticket, &keys, out) {
+            return;
+        }
         let Some(work) = &mut self.inbound.work else { return };
         if work.stage != Stage::Resolving(ticket) {
             return;
@@ -181,7 +193,8 @@ impl Machine {
             return Some(key.clone());
         }
         let plan = self.plan.by_sobject(&event.sobject)?;
-        match event.field(&plan.external_id)? {
+        let read = || work.read(id, &plan.external_id);
+        match event.field(&plan.external_id).or_else(read)? {
             SalesforceValue::Text(key) if !key.is_empty() => {
                 Some(RecordKey::new(Arc::clone(&plan.object), Arc::clone(key)))
             }
@@ -196,6 +209,7 @@ impl Machine {
             .get(&id)
             .cloned()
             .or_else(|| work.keys.get(&id).cloned().flatten())
+            .filter(|key| !key.is_keyless())
     }
 
     fn events_unloaded(&self, work: &Work) -> Vec<RecordKey> {
@@ -234,15 +248,20 @@ impl Machine {
                 continue;
             };
             let fields = missing_fields(plan, event);
-            if fields.is_empty() {
-                continue;
-            }
             for id in &event.ids {
-                let known = work.reads.contains_key(id) || work.gone.contains(id);
-                if !known && self.record_of(work, event, *id).is_some() {
+                if work.reads.contains_key(id) || work.gone.contains(id) {
+                    continue;
+                }
+                let fields = match self.record_of(work, event, *id) {
+                    Some(key) if key.is_keyless() => continue,
+                    Some(key) if self.may_be_known(plan, event, &key) => columns(plan),
+                    Some(_) => fields.clone(),
+                    None => unknown_fields(plan, event),
+                };
+                if !fields.is_empty() {
                     let entry = missing.entry(Arc::clone(&event.sobject)).or_default();
                     entry.ids.insert(*id);
-                    entry.fields.extend(fields.iter().cloned());
+                    entry.fields.extend(fields);
                 }
             }
         }
@@ -266,6 +285,15 @@ impl Machine {
             }
         }
         (Stage::Reading(tickets), false)
+    }
+
+    /// Whether an event of somebody else's may tell of what was there when the record was read to be linked: older values
+    /// would go to the product after newer ones, so the record is read again.
+    fn may_be_known(&self, plan: &ObjectPlan, event: &ChangeEvent, key: &RecordKey) -> bool {
+        let told = !matches!(event.kind, ChangeKind::Delete | ChangeKind::Overflow);
+        let own = plan.sequence.as_deref().is_some_and(|name| event.field(name).is_some());
+        let record = self.table.records.get(key);
+        told && !own && record.is_some_and(|r| is_not_newer(&r.row, event))
     }
 
     pub(super) fn inbound_read(&mut self, ticket: u64, rows: Result<Vec<ReadRow>, CallFault>) {
@@ -370,6 +398,15 @@ impl Machine {
     }
 }
 
+/// How much later than the record's last change an event must be to be known as newer: a transaction is stamped when it
+/// saves and told when it commits.
+const STAMP_LAG_S: u64 = 60;
+
+/// Whether an event is not clearly newer than what was read when the record was linked.
+pub(super) fn is_not_newer(row: &Row, event: &ChangeEvent) -> bool {
+    row.read_as_of_s != 0 && event.committed.0 / 1_000 <= u64::from(row.read_as_of_s) + STAMP_LAG_S
+}
+
 /// Ids that reference fields of the event hold.
 fn referred<'a>(
     plan: &'a ObjectPlan,
@@ -419,8 +456,18 @@ fn missing_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
     missing.into_iter().collect()
 }
 
+/// API names of all that must be read of a record that nobody knows, before the product is asked whose it is.
+fn unknown_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
+    let partly_told = matches!(event.kind, ChangeKind::Update | ChangeKind::Gap);
+    if partly_told && asks_whose(plan) {
+        columns(plan)
+    } else {
+        Vec::new()
+    }
+}
+
 /// A record's fields as the REST API returned them.
-fn values_of(json: &[u8]) -> Option<Vec<(Arc<str>, SalesforceValue)>> {
+pub(super) fn values_of(json: &[u8]) -> Option<Vec<(Arc<str>, SalesforceValue)>> {
     let fields: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(json).ok()?;
     Some(
         fields

@@ -92,6 +92,11 @@ impl Machine {
             }
             let doubt = self.reading.doubts.remove(key);
             let row = state.row.unwrap_or_default();
+            let holder = row.salesforce_id.and_then(|id| self.table.by_id.get(&id));
+            if key.is_keyless() && holder.is_some_and(|holder| holder != key) {
+                // It got its key while this was read.
+                continue;
+            }
             let dead = state.dead;
             self.table.records.insert(
                 key.clone(),
@@ -136,6 +141,7 @@ impl Machine {
             }
             LoadFor::Events(_) => self.inbound_loaded(),
             LoadFor::Parents(_) => self.parents_loaded(),
+            LoadFor::Questions(keys) => self.remind(&keys),
         }
     }
 
@@ -195,11 +201,6 @@ impl Machine {
         if change.origin == Origin::Engine {
             self.read_back(&change);
         }
-        if matches!(change.op, Op::Link | Op::Refuse) {
-            taken.refused += 1;
-            self.refuse(raw, super::product_event::unsupported(&change));
-            return;
-        }
         if let Some(key) = change.idempotency {
             let stored = asked
                 .iter()
@@ -223,6 +224,12 @@ impl Machine {
             }
         }
         self.table.records.entry(change.record.clone()).or_default();
+        match change.op {
+            Op::Link => return self.take_link(change),
+            Op::Refuse => return self.take_refusal(&change),
+            Op::Upsert => self.take_answer(&change),
+            Op::Delete => {}
+        }
         if self.lost_to_delete(&change) {
             taken.refused += 1;
             self.lose_to_delete(&change);

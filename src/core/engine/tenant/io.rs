@@ -8,7 +8,7 @@ use crate::domain::ids::{BatchId, Epoch, Fence, RecordKey, ReplayId};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::{Log, StreamId};
 use crate::domain::time::Timestamp;
-use crate::engine::call::{ReadRow, WriteAnswer, WriteCall};
+use crate::engine::call::{FindCall, ReadRow, WriteAnswer, WriteCall};
 use crate::engine::classify::CallFault;
 use crate::engine::commit::{BatchIdList, Commit, Intent, LogChunk, Script};
 use crate::engine::inbound::EventBatch;
@@ -77,6 +77,15 @@ pub enum Input {
         /// The rows, or why there are none.
         rows: Result<Vec<ReadRow>, CallFault>,
     },
+    /// Answer of [`Effect::Find`]: what was found, at most [`FindCall::FOUND_MAX`] records.
+    Found {
+        /// The effect's ticket.
+        ticket: u64,
+        /// The records in no order, or why there are none.
+        rows: Result<Vec<ReadRow>, CallFault>,
+    },
+    /// Answer of [`Effect::DueQuestions`].
+    DueQuestions(Vec<RecordKey>),
     /// Answer of [`Effect::Lengths`].
     Lengths(Lengths),
     /// Some store effect failed: the tenant is lost.
@@ -178,6 +187,20 @@ pub enum Effect {
         /// API names of fields.
         fields: Vec<Arc<str>>,
     },
+    /// Look for records in Salesforce by values.
+    Find {
+        /// Comes back with the answer.
+        ticket: u64,
+        /// What is looked for.
+        call: FindCall,
+    },
+    /// Name records whose open questions are due to be looked at.
+    DueQuestions {
+        /// Due before this time.
+        before: Timestamp,
+        /// Records at most.
+        count: usize,
+    },
     /// Read the logs' lengths, to compare with memory.
     Lengths,
     /// Open the change stream here; none means: from now on.
@@ -262,6 +285,15 @@ pub enum Note {
         /// Of records without a key.
         unlinked: usize,
     },
+    /// Partners were looked for before first creates.
+    Matched {
+        /// Linked to the one partner.
+        one: usize,
+        /// Asked about.
+        many: usize,
+        /// Without a partner.
+        none: usize,
+    },
     /// Log entries became folds.
     Compacted {
         /// Records.
@@ -331,10 +363,14 @@ pub struct Snapshot {
     pub in_flight: usize,
     /// Records whose last write has an unknown outcome.
     pub unknown: usize,
+    /// Records whose changes wait until the product says which Salesforce record is theirs.
+    pub waiting_for_answer: usize,
     /// Records that wait for a parent.
     pub waiting_for_parent: usize,
     /// Records in dead letters that this owner made.
     pub dead: u64,
+    /// Questions that the product has not answered, as of the last look at an idle log.
+    pub open_questions: u64,
     /// When the oldest unsent edit was made, milliseconds since 1970.
     pub oldest_ms: Option<u64>,
     /// Whether both logs were read to their ends.

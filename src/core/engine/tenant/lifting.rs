@@ -72,9 +72,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn read(&mut self, ticket: u64, rows: Result<Vec<ReadRow>, CallFault>) {
+    pub(super) fn read(&mut self, ticket: u64, rows: Result<Vec<ReadRow>, CallFault>, out: &mut Vec<Effect>) {
         let Some(keys) = self.lifts.remove(&ticket) else {
-            self.inbound_read(ticket, rows);
+            if let Err(rows) = self.partners_read(ticket, rows, out) {
+                self.inbound_read(ticket, rows);
+            }
             return;
         };
         let rows = match rows {

@@ -6,7 +6,7 @@ use super::Machine;
 use super::inbound::{Work, id_of};
 use super::own_writes::{hash_of, stands_over, wants};
 use super::table::{Flight, Record, set_hash};
-use crate::domain::ids::FieldIdx;
+use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
 use crate::domain::plan::{FieldPlan, Kind, ObjectPlan, Policy};
 use crate::domain::row::{FieldHash, Row};
@@ -68,18 +68,25 @@ impl Machine {
             let in_event = event.field(&field.salesforce);
             // A group is heard as a whole: from the read, where the event held a part of it only.
             let Some(value) = from_read.or(in_event) else { continue };
-            if let Some(h) = self.hear_field(work, plan, field, value) {
+            if let Some(h) = self.hear_field(plan, field, value, |id| self.key_of(work, id)) {
                 heard.push(h);
             }
         }
         heard
     }
 
-    fn hear_field(&self, work: &Work, plan: &ObjectPlan, field: &FieldPlan, value: &SalesforceValue) -> Option<Heard> {
+    /// One value, normalised; `parent` tells the key of a record that a reference names.
+    pub(super) fn hear_field(
+        &self,
+        plan: &ObjectPlan,
+        field: &FieldPlan,
+        value: &SalesforceValue,
+        parent: impl Fn(SalesforceId) -> Option<RecordKey>,
+    ) -> Option<Heard> {
         let parent = (field.kind == Kind::Reference)
             .then(|| id_of(value))
             .flatten()
-            .and_then(|id| self.key_of(work, id));
+            .and_then(parent);
         let inbound = value::to_product(field, value, parent.as_ref().map(|p| p.key.as_ref())).ok()?;
         let hash = self.digest.field(&plan.object, &field.name, inbound.normal.as_bytes());
         let told = match inbound.told {
@@ -164,14 +171,7 @@ impl Machine {
     /// The newest thing that the product side has under way for a field.
     fn local(&self, plan: &ObjectPlan, record: &Record, idx: FieldIdx) -> Local {
         let in_doubt = record.doubt.is_some() && !record.base_known();
-        if let Some(pending) = &record.pending
-            && let Some(field) = pending.fold.fields.iter().find(|f| f.idx == idx && !f.engine)
-            && let Some(plan_field) = plan.at(idx)
-            && let Ok(outbound) = value::to_salesforce(plan_field, &field.value)
-        {
-            let hash = self
-                .digest
-                .field(&plan.object, &plan_field.name, outbound.normal.as_bytes());
+        if let Some(hash) = self.pending_hash(plan, record, idx) {
             // A write in doubt that an event has shown to be in place is history, not a wish.
             let in_place = record.doubt.is_some_and(|d| record.confirmed_seq >= d.seq)
                 && record.row.base.get(plan.version, idx) == hash;
@@ -197,9 +197,18 @@ impl Machine {
             .find_map(|write| hash_of(write, idx));
         sent.map_or(Local::No, Local::Sent)
     }
+
+    /// What an edit of the product's that was not sent yet wants of a field.
+    pub(super) fn pending_hash(&self, plan: &ObjectPlan, record: &Record, idx: FieldIdx) -> Option<FieldHash> {
+        let fold = &record.pending.as_ref()?.fold;
+        let field = fold.fields.iter().find(|f| f.idx == idx && !f.engine)?;
+        let of = plan.at(idx)?;
+        let outbound = value::to_salesforce(of, &field.value).ok()?;
+        Some(self.digest.field(&plan.object, &of.name, outbound.normal.as_bytes()))
+    }
 }
 
-fn write_back(plan: &ObjectPlan, unit: &[Heard], verdict: &mut Verdict) {
+pub(super) fn write_back(plan: &ObjectPlan, unit: &[Heard], verdict: &mut Verdict) {
     let flows = |h: &&Heard| plan.at(h.idx).is_some_and(|f| f.direction.writes_salesforce());
     let values = unit
         .iter()

@@ -7,6 +7,7 @@
 //! Memory is written as soon as the effect that makes it true is issued. When that effect fails the machine is lost
 //! ([`Input::Lost`]): it forgets everything and attaches again, so a wrong guess never outlives its life.
 
+mod adopt;
 mod batches;
 mod compaction;
 mod cut;
@@ -18,11 +19,15 @@ mod intake;
 pub mod io;
 mod known;
 mod lifting;
+mod linking;
+mod matching;
 mod merge;
 mod outcome;
 mod own_writes;
+mod partners;
 mod place;
 mod product_event;
+mod questions;
 mod reading;
 mod rows;
 #[cfg(feature = "sabotage")]
@@ -42,6 +47,10 @@ pub use settings::TenantSettings;
 use self::batches::Batches;
 use self::drops::Drops;
 use self::inbound::Inbound;
+use self::linking::Linking;
+use self::matching::Matching;
+use self::partners::Errands;
+use self::questions::DueQuestions;
 use self::reading::Reading;
 use self::table::{Fixed, Table};
 use crate::domain::digest::Digester;
@@ -76,6 +85,10 @@ pub struct Machine {
     batches: Batches,
     drops: Drops,
     inbound: Inbound,
+    matching: Matching,
+    linking: Linking,
+    errands: Errands,
+    due_questions: DueQuestions,
     breaker: Breaker,
     /// Whether the org refuses the tenant's credentials.
     unauthorised: bool,
@@ -91,6 +104,8 @@ pub struct Machine {
     usage: Option<ApiUsage>,
     calls: u64,
     dead: u64,
+    /// As the lengths told last.
+    open_questions: u64,
     conflicts: u64,
     last_event: Option<Timestamp>,
     now: Timestamp,
@@ -119,6 +134,10 @@ impl Machine {
             batches: Batches::default(),
             drops: Drops::default(),
             inbound: Inbound::default(),
+            matching: Matching::default(),
+            linking: Linking::default(),
+            errands: Errands::default(),
+            due_questions: DueQuestions::default(),
             breaker: Breaker::new(),
             unauthorised: false,
             held_objects: HashMap::default(),
@@ -130,6 +149,7 @@ impl Machine {
             usage: None,
             calls: 0,
             dead: 0,
+            open_questions: 0,
             conflicts: 0,
             last_event: None,
             now: Timestamp::ZERO,
@@ -150,11 +170,12 @@ impl Machine {
             Input::Compacted(page) => self.compacted_page(page, out),
             Input::Log(chunk) => self.log_chunk(chunk, out),
             Input::Loaded { ticket, loaded } => self.loaded(ticket, loaded, out),
-            Input::Resolved { ticket, keys } => self.resolved(ticket, keys),
+            Input::Resolved { ticket, keys } => self.resolved(ticket, keys, out),
             Input::Begun(batch) => self.begun(batch, out),
             Input::Answered { batch, answer } => self.answered(batch, answer, out),
             Input::Committed { ticket, done } => self.committed(ticket, done, out),
-            Input::Read { ticket, rows } => self.read(ticket, rows),
+            Input::Read { ticket, rows } | Input::Found { ticket, rows } => self.read(ticket, rows, out),
+            Input::DueQuestions(keys) => self.questions_due(keys, out),
             Input::Lengths(lengths) => self.lengths(lengths, out),
             Input::Lost(reason) => self.lost(reason, out),
             Input::Granted => self.granted(out),
@@ -186,6 +207,9 @@ impl Machine {
         self.compact(out);
         self.read_numbers(out);
         self.inbound_on(out);
+        self.look_for_questions(out);
+        self.link_on(out);
+        self.look_on(out);
         self.want_workers(out);
         self.tell_backpressure(out);
         self.table.evict(
@@ -216,6 +240,10 @@ impl Machine {
         self.batches = Batches::default();
         self.drops = Drops::default();
         self.inbound = Inbound::default();
+        self.matching = Matching::default();
+        self.linking = Linking::default();
+        self.errands = Errands::default();
+        self.due_questions = DueQuestions::default();
         self.lifts.clear();
         self.to_lift.clear();
         self.told_behind = false;
@@ -270,6 +298,12 @@ impl Machine {
         ticket
     }
 
+    /// Issues a step of which the product is told.
+    fn emit(&mut self, mut commit: Commit, out: &mut Vec<Effect>) {
+        commit.counters.events += i64::try_from(commit.outbox.len()).unwrap_or(i64::MAX);
+        self.commit(Script::Emit, commit, out);
+    }
+
     fn committed(&mut self, ticket: u64, done: crate::engine::state::Committed, out: &mut Vec<Effect>) {
         let Some(expected) = self.commits.remove(&ticket) else {
             return;
@@ -313,13 +347,14 @@ impl Machine {
     /// The tenant as operators see it.
     pub fn snapshot(&self) -> Snapshot {
         // One walk: a tenant with a long backlog posts this a few times a second.
-        let (mut oldest, mut unknown, mut waiting_for_parent) = (None, 0, 0);
+        let (mut oldest, mut unknown, mut waiting_for_answer, mut waiting_for_parent) = (None, 0, 0, 0);
         for record in self.table.records.values() {
             let flight = record.flight.as_ref().map(|f| f.pending.fold.oldest);
             for time in record.pending.as_ref().map(|p| p.fold.oldest).into_iter().chain(flight) {
                 oldest = Some(oldest.map_or(time, |known: Timestamp| known.min(time)));
             }
             unknown += usize::from(record.doubt.is_some());
+            waiting_for_answer += usize::from(questions::asks_which(&record.row));
             waiting_for_parent += usize::from(record.orphan_since.is_some());
         }
         Snapshot {
@@ -329,8 +364,10 @@ impl Machine {
             pending_entries: self.table.entries_total(),
             in_flight: self.batches.records_in_flight(),
             unknown,
+            waiting_for_answer,
             waiting_for_parent,
             dead: self.dead,
+            open_questions: self.open_questions,
             oldest_ms: oldest.map(|t| t.0),
             caught_up: self.reading.caught_up(),
             last_errors: self.errors.iter().cloned().collect(),
@@ -360,6 +397,8 @@ impl Machine {
             || self.batches.in_flight() > 0
             || !self.commits.is_empty()
             || self.inbound.is_busy()
+            || self.errands.len() > 0
+            || !self.linking.is_empty()
             || !self.reading.caught_up()
     }
 
@@ -376,6 +415,9 @@ impl Machine {
             probe,
             self.reading.check_at(),
             self.inbound.wake_at(),
+            self.linking.due_at(),
+            self.matching.due_at(self.settings.freshness),
+            self.due_questions.look_at(),
         ]
         .into_iter()
         .flatten()

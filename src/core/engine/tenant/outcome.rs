@@ -326,6 +326,7 @@ impl Machine {
                     .outbox
                     .push(super::product_event::linked(key, row, now, fold.traces.last().cloned()));
             }
+            row.keyless = false;
             // Where its event came first, that event and those after it have set the base.
             if record.confirmed_seq < flight.write.seq {
                 for (idx, hash) in &flight.write.fields {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Machine;
+use super::matching::needs_partner;
+use super::questions::asks_which;
 use super::table::{QueueName, Record};
 use crate::domain::ids::RecordKey;
+use crate::domain::plan::ObjectPlan;
 use crate::domain::stream::Log;
 use crate::domain::time::Timestamp;
 use crate::engine::commit::{Folded, Verb};
@@ -61,14 +64,14 @@ impl Machine {
         let Some(record) = self.table.records.get(key) else {
             return;
         };
-        let (Some(pending), None) = (&record.pending, &record.flight) else {
+        let (Some(pending), None, false) = (&record.pending, &record.flight, record.waits_for_link()) else {
             return;
         };
         // An own entry that is not read yet may say that a value lost: it is folded first.
         if record.not_before > self.now || !record.unread.is_empty() {
             return;
         }
-        let Some(plan) = self.plan.object(&key.object) else {
+        let Some(plan) = self.plan.object(&key.object).cloned() else {
             return;
         };
         if let Some(until) = self.held_objects.get(&key.object).copied() {
@@ -86,6 +89,9 @@ impl Machine {
             }
         };
         let lane = pending.lane.unwrap_or(Log::Changes);
+        if verb == Verb::Create && !self.may_create(key, &plan) {
+            return;
+        }
         let queue = QueueName {
             lane,
             rank: plan.rank,
@@ -93,6 +99,27 @@ impl Machine {
             verb,
         };
         self.table.enqueue(key, queue);
+    }
+
+    /// Whether a create may go: not while the product owes an answer about it, nor before a partner was looked for.
+    fn may_create(&mut self, key: &RecordKey, plan: &ObjectPlan) -> bool {
+        let now = self.now;
+        let Some(record) = self.table.records.get(key) else {
+            return false;
+        };
+        if asks_which(&record.row) && !record.look_again {
+            return false;
+        }
+        let seek = |matching| needs_partner(record, matching, now);
+        if plan.matching.as_ref().is_some_and(seek) {
+            self.look_for_partner(key);
+            return false;
+        }
+        let Some(until) = self.wait_for_values(key, plan) else {
+            return true;
+        };
+        self.table.hold(key, until);
+        false
     }
 
     /// A doubt ends when the request can run no longer and a later write is known to be in place.

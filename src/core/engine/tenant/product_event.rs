@@ -8,7 +8,7 @@ use super::Machine;
 use super::own_writes::highest_seq;
 use super::rows::Refusal;
 use super::table::Pending;
-use crate::domain::change::{Change, Op, Rejection};
+use crate::domain::change::{Change, Rejection};
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::{PersonalText, RawJson};
@@ -22,11 +22,12 @@ use crate::engine::commit::{DeadContent, DeadLetter, Folded};
 /// Salesforce's refusals that a person can heal, and how; anything else gets the general remedy.
 const REMEDY: &str = "correct the named fields in the product, or the rule in Salesforce, and append the change again";
 
-fn raw(value: &Value) -> RawJson {
+pub(super) fn raw(value: &Value) -> RawJson {
     RawJson::from_checked(value.to_string())
 }
 
-fn event(kind: EventType, key: &RecordKey, row: &Row, now: Timestamp) -> Event {
+/// An event of a record, as far as all kinds are alike.
+pub(super) fn event(kind: EventType, key: &RecordKey, row: &Row, now: Timestamp) -> Event {
     Event {
         kind,
         record: Some(key.clone()),
@@ -89,6 +90,7 @@ pub(super) fn conflict(
     id: &str,
     fields: &[Arc<str>],
     winner: Side,
+    reason: Option<&str>,
     now: Timestamp,
 ) -> Event {
     row.revision += 1;
@@ -96,7 +98,10 @@ pub(super) fn conflict(
         Side::Product => "product",
         Side::Salesforce => "salesforce",
     };
-    let detail = json!({ "id": id, "fields": fields, "winner": winner });
+    let mut detail = json!({ "id": id, "fields": fields, "winner": winner });
+    if let (Some(reason), Some(detail)) = (reason, detail.as_object_mut()) {
+        detail.insert("reason".to_owned(), Value::from(reason));
+    }
     Event {
         detail: Some(raw(&detail)),
         ..event(EventType::Conflict, key, row, now)
@@ -122,8 +127,17 @@ pub(super) fn changed(
             answered: false,
         },
     );
+    Event {
+        data: Some(object(data.iter().cloned())),
+        says,
+        ..event(kind, key, row, now)
+    }
+}
+
+/// Values by name as one JSON object.
+pub(super) fn object(values: impl Iterator<Item = (Arc<str>, RawJson)>) -> RawJson {
     let mut text = String::from("{");
-    for (name, value) in data {
+    for (name, value) in values {
         if text.len() > 1 {
             text.push(',');
         }
@@ -132,11 +146,7 @@ pub(super) fn changed(
         text.push_str(&String::from_utf8_lossy(value.expose()));
     }
     text.push('}');
-    Event {
-        data: Some(RawJson::from_checked(text)),
-        says,
-        ..event(kind, key, row, now)
-    }
+    RawJson::from_checked(text)
 }
 
 /// The record is gone from Salesforce.
@@ -217,23 +227,6 @@ pub(super) fn key_reused(change: &Change) -> Rejection {
     }
 }
 
-/// An operation that this version does not know what to do with.
-pub(super) fn unsupported(change: &Change) -> Rejection {
-    let link = change.op == Op::Link;
-    Rejection {
-        code: if link { "no_question" } else { "not_refusable" },
-        fields: Vec::new(),
-        message: PersonalText::new(if link {
-            "this record was not asked about: linking answers a link_wanted event"
-        } else {
-            "this event cannot be refused: only events of a record's open question can"
-        }),
-        remedy: "append an upsert with the values that the record is to have",
-        record: Some(change.record.clone()),
-        idempotency_text: change.idempotency_text.clone(),
-    }
-}
-
 impl Machine {
     /// Drops an entry that is no change, and says so.
     pub(super) fn refuse(&mut self, entry: &RawEntry, rejection: Rejection) {
@@ -268,6 +261,18 @@ impl Machine {
         winner: Side,
         trace: Option<Arc<str>>,
     ) {
+        self.tell_refused(key, fields, winner, None, trace);
+    }
+
+    /// Tells of a conflict that began with the product's refusal of an event, in its own words.
+    pub(super) fn tell_refused(
+        &mut self,
+        key: &RecordKey,
+        fields: &[FieldIdx],
+        winner: Side,
+        reason: Option<&str>,
+        trace: Option<Arc<str>>,
+    ) {
         let Some(plan) = self.plan.object(&key.object).cloned() else {
             return;
         };
@@ -276,7 +281,7 @@ impl Machine {
         let Some(record) = self.table.records.get_mut(key) else {
             return;
         };
-        let event = conflict(key, &mut record.row, &id, &names(&plan, fields), winner, now);
+        let event = conflict(key, &mut record.row, &id, &names(&plan, fields), winner, reason, now);
         self.drops.outbox.push(Event {
             traceparent: trace,
             ..event
@@ -335,6 +340,9 @@ impl Machine {
         let row = &mut record.row;
         row.last_seq = row.last_seq.max(pending.fold.seq);
         super::outcome::stamp_fold(row, &pending.fold, all, now);
+        if pending.fold.delete && row.question.take().is_some() {
+            self.drops.questions_remove.push(key.clone());
+        }
         if pending.fold.delete && !pending.fold.upsert && row.tombstone.is_none() {
             row.tombstone = Some(Tombstone {
                 by: Side::Product,

@@ -28,13 +28,15 @@ pub(super) enum LoadFor {
     Events(Vec<RecordKey>),
     /// Parents that rows to be sent refer to.
     Parents(Vec<RecordKey>),
+    /// Records whose questions are due.
+    Questions(Vec<RecordKey>),
 }
 
 impl LoadFor {
     /// The records asked for.
     pub fn records(&self) -> &[RecordKey] {
         match self {
-            Self::Compacted(r) | Self::Chunk(r) | Self::Events(r) | Self::Parents(r) => r,
+            Self::Compacted(r) | Self::Chunk(r) | Self::Events(r) | Self::Parents(r) | Self::Questions(r) => r,
         }
     }
 }
@@ -276,6 +278,7 @@ impl Machine {
     /// At the log's end its length equals what the owner holds; otherwise something was lost or is stuck.
     pub(super) fn lengths(&mut self, lengths: Lengths, out: &mut Vec<Effect>) {
         let asked = self.reading.check_asked.take();
+        self.open_questions = lengths.open_questions;
         let new = lengths.changes_last > self.reading.changes.read_to
             || lengths.backfill_last > self.reading.backfill.read_to;
         if new {

@@ -130,10 +130,11 @@ pub(super) fn build(
     if !wanted.is_empty() {
         return Ok(Built::ParentsUnknown(wanted));
     }
-    if verb == Verb::Update && write.fields.is_empty() {
+    let keyless = record.row.keyless;
+    if verb == Verb::Update && write.fields.is_empty() && !keyless {
         return Ok(Built::Same);
     }
-    if verb == Verb::Create {
+    if verb == Verb::Create || keyless {
         let key = serde_json::Value::from(context.key.key.as_ref()).to_string();
         members.put(&plan.external_id, key.as_bytes());
     }

@@ -149,6 +149,16 @@ pub struct Record {
     pub unread: Vec<FieldIdx>,
     /// Since when it waits for a parent that nobody knows.
     pub orphan_since: Option<Timestamp>,
+    /// Whether a partner is being looked for, or will be.
+    pub looking: bool,
+    /// When no partner was found.
+    pub looked: Option<Timestamp>,
+    /// Whether a partner is looked for although the product was asked already.
+    pub look_again: bool,
+    /// Answers that link it and are not decided yet: nothing of it is sent before.
+    pub linking: u32,
+    /// When the product was asked for the values that a recreate lacks.
+    pub values_asked: Option<Timestamp>,
     /// Ticket of the last script that wrote its row: a load issued before it shows an older row.
     pub touched: u64,
     /// Which queue it stands in.
@@ -171,9 +181,16 @@ impl Record {
         self.pending.iter().chain(self.flying().map(|f| &f.pending))
     }
 
+    /// Whether an answer about it comes first. Not before a create in doubt is known to be in place: that decides the
+    /// answer.
+    pub fn waits_for_link(&self) -> bool {
+        self.linking > 0 && self.doubt.is_none_or(|d| d.verb != Verb::Create)
+    }
+
     /// Whether nothing but the row is worth keeping.
     pub fn is_idle(&self) -> bool {
-        self.pending.is_none() && self.flight.is_none() && self.doubt.is_none() && self.unread.is_empty()
+        let nothing_under_way = self.pending.is_none() && self.flight.is_none() && self.doubt.is_none();
+        nothing_under_way && self.unread.is_empty() && !self.looking && self.linking == 0
     }
 }
 

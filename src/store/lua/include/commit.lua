@@ -1,7 +1,7 @@
 -- commit(at): carries out the lists of one commit, read from ARGV[at] on, and raises the step.
 --
 -- KEYS: 1 owner, 2 batches, 3 changes, 4 backfill, 5 compacted, 6 dead, 7 seen:{day}, 8 outbox, 9 cursors,
---       10 counters, 11… buckets of records and ids, named in ARGV by their position in KEYS
+--       10 counters, 11 questions, 12… buckets of records and ids, named in ARGV by their position in KEYS
 -- ARGV from `at`: lists, each led by its length n (… stands for the n items)
 --   append     n × (fields, name, value, …)      entries for the changes log
 --   outbox     n × (fields, name, value, …)      events
@@ -9,12 +9,13 @@
 --   left       n × (batch, intent)               intents that stay, rewritten
 --   deletes    changes: n × 'id id …'; backfill: the same; at most 500 ids a text
 --   rows       n × (bucket, pairs, field, row, …)
---   unlinks    n × (bucket, ids, id, …)
+--   removals   n × (bucket, fields, field, …)    rows, and ids of the index
 --   links      n × (bucket, pairs, id, holder, …)
 --   compacted  remove: n × field; put: n × (field, fold)
 --   dead       remove: n × field; put: n × (field, letter)
 --   seen       n × (key, content), and if n > 0: seconds to keep, most keys a day
 --   cursors    n × (topic, place)
+--   questions  remove: n × field; put: n × (ms when it is due, field)
 --   counters   n × (name, delta)
 -- Returns {entries deleted, {id, holder, …} of links refused because another key holds the id}.
 --
@@ -100,6 +101,8 @@ local function commit(at)
     at = from + seen * 2 + 2
   end
   slices('HSET', KEYS[9], count() * 2)
+  slices('ZREM', KEYS[11], count())
+  slices('ZADD', KEYS[11], count() * 2)
   for _ = 1, count() do
     redis.call('HINCRBY', KEYS[10], ARGV[at], ARGV[at + 1])
     at = at + 2

@@ -1,7 +1,11 @@
 //! The machine against a model of Redis, of an org and of a product, with crashes and lost answers, from seeds.
 
+mod answers;
+mod bench;
+mod identity;
 mod letters;
 mod lives;
+mod model_answers;
 mod model_org;
 mod model_plan;
 mod model_product;

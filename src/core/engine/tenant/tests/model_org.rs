@@ -11,7 +11,7 @@ use crate::domain::ids::ReplayId;
 use crate::domain::payload::PersonalText;
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
-use crate::engine::call::{ReadRow, WriteAnswer, WriteCall};
+use crate::engine::call::{FindCall, Literal, ReadRow, WriteAnswer, WriteCall};
 use crate::engine::classify::{CallFault, Class, RowFault, RowOutcome};
 use crate::engine::commit::Verb;
 use crate::engine::inbound::{ChangeEvent, ChangeKind, SalesforceValue};
@@ -129,10 +129,14 @@ impl Org {
     pub fn read(&self, ids: &[SalesforceId], fields: &[Arc<str>]) -> Result<Vec<ReadRow>, CallFault> {
         let row = |id: &SalesforceId| {
             let held = self.live.get(id)?;
-            let picked: Map<String, Value> = fields
+            let mut picked: Map<String, Value> = fields
                 .iter()
                 .map(|f| (f.to_string(), held.get(f.as_ref()).cloned().unwrap_or(Value::Null)))
                 .collect();
+            let changed = self.events.iter().rev().find(|e| e.ids.contains(id));
+            if let (Some(stamp), Some(event)) = (picked.get_mut("SystemModstamp"), changed) {
+                *stamp = Value::from(event.committed.to_string());
+            }
             Some(json!(picked).to_string().into())
         };
         Ok(ids
@@ -142,6 +146,33 @@ impl Org {
                 fields: row(id),
             })
             .collect())
+    }
+
+    /// A person makes a record.
+    pub fn person_makes(&mut self, fields: &Value, now: u64) -> SalesforceId {
+        self.next += 1;
+        let id = SalesforceId::parse(&format!("003{:012}", self.next)).unwrap();
+        let fields = fields.as_object().cloned().unwrap();
+        self.event(id, ChangeKind::Create, &fields, now);
+        self.live.insert(id, fields);
+        id
+    }
+
+    /// Records that hold one of the values in each field; texts compare without regard to case.
+    pub fn find(&self, call: &FindCall) -> Vec<ReadRow> {
+        let meets = |fields: &Map<String, Value>| {
+            call.any_of.iter().all(|(name, values)| {
+                let held = fields.get(name.as_ref()).and_then(Value::as_str).map(str::to_lowercase);
+                held.is_some_and(|held| {
+                    values
+                        .iter()
+                        .any(|v| matches!(v, Literal::Text(text) if text.to_lowercase() == held))
+                })
+            })
+        };
+        let ids: Vec<SalesforceId> = self.live.iter().filter(|(_, f)| meets(f)).map(|(id, _)| *id).collect();
+        let ids = &ids[..ids.len().min(FindCall::FOUND_MAX)];
+        self.read(ids, &call.fields).unwrap()
     }
 
     fn event(&mut self, id: SalesforceId, kind: ChangeKind, changed: &Map<String, Value>, now: u64) {

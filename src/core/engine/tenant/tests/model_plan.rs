@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use crate::domain::ids::FieldIdx;
-use crate::domain::plan::{Direction, FieldPlan, Kind, ObjectPlan, Policy, TenantPlan};
+use crate::domain::plan::{Direction, FieldPlan, Kind, MatchPlan, ObjectPlan, Policy, TenantPlan};
 
 pub fn plan() -> Arc<TenantPlan> {
+    plan_with(None)
+}
+
+pub fn plan_with(matching: Option<MatchPlan>) -> Arc<TenantPlan> {
     let field = |idx: u16, name: &str, salesforce: &str, policy, group| FieldPlan {
         idx: FieldIdx(idx),
         name: name.into(),
@@ -34,6 +38,7 @@ pub fn plan() -> Arc<TenantPlan> {
             field(4, "street", "MailingStreet", Policy::Salesforce, Some(0)),
         ],
         groups: vec![vec![FieldIdx(0), FieldIdx(4)]],
+        matching,
         version: 77,
         rank: 0,
     };

@@ -1,6 +1,6 @@
 //! A product that edits rows, appends its changes with versions, and applies events with a trigger that tells of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -17,6 +17,13 @@ pub struct Product {
     pub deleted_by_org: Vec<String>,
     pub conflicts: usize,
     pub plan: u32,
+    /// Rows that have a Salesforce record.
+    pub linked: BTreeSet<String>,
+    /// What records of Salesforce's held that were asked about.
+    pub strangers: BTreeMap<String, serde_json::Value>,
+    /// Rows that were made for records of Salesforce's.
+    pub made: BTreeSet<String>,
+    pub rows_made: usize,
 }
 
 impl Product {
@@ -77,29 +84,31 @@ impl Product {
                 let Some(row) = self.rows.get_mut(&key) else { return };
                 row.extend(data.clone());
                 row.retain(|_, v| !v.is_null());
-                let tenant = TenantName::new("acme").unwrap();
-                let id = EventId {
-                    tenant,
-                    outbox,
-                    revision: event.revision,
-                    plan: self.plan,
-                    says: event.says.clone(),
-                };
-                self.append(
-                    store,
-                    now,
-                    &key,
-                    "upsert",
-                    Some(Value::Object(data).to_string()),
-                    Some(id.encode()),
-                );
+                let cause = Some(self.event_id(outbox, event));
+                self.append(store, now, &key, "upsert", Some(Value::Object(data).to_string()), cause);
             }
             EventType::Deleted => {
                 self.rows.remove(&key);
+                self.linked.remove(&key);
                 self.deleted_by_org.push(key);
             }
+            EventType::Linked => {
+                self.linked.insert(key);
+            }
+            EventType::LinkWanted | EventType::Wanted | EventType::Rejected => self.answer(store, now, outbox, event),
             EventType::Conflict => self.conflicts += 1,
-            EventType::Linked | EventType::Rejected | EventType::Applied | EventType::Tenant => {}
+            EventType::Applied | EventType::Tenant => {}
         }
+    }
+
+    pub fn event_id(&self, outbox: StreamId, event: &Event) -> String {
+        EventId {
+            tenant: TenantName::new("acme").unwrap(),
+            outbox,
+            revision: event.revision,
+            plan: self.plan,
+            says: event.says.clone(),
+        }
+        .encode()
     }
 }

@@ -31,6 +31,7 @@ pub struct Store {
     pub settled: i64,
     pub compacted_gauge: i64,
     pub echoes: i64,
+    pub questions: BTreeMap<RecordKey, u64>,
 }
 
 impl Store {
@@ -56,6 +57,7 @@ impl Store {
                 | Effect::ScanCompacted { .. }
                 | Effect::Load { .. }
                 | Effect::Resolve { .. }
+                | Effect::DueQuestions { .. }
                 | Effect::Begin { .. }
                 | Effect::Commit { .. }
                 | Effect::Lengths
@@ -83,6 +85,10 @@ impl Store {
                 ticket: *ticket,
                 keys: ids.iter().map(|id| self.ids.get(id).cloned()).collect(),
             },
+            Effect::DueQuestions { before, count } => {
+                let due = self.questions.iter().filter(|(_, at)| **at <= before.0);
+                Input::DueQuestions(due.map(|(key, _)| key.clone()).take(*count).collect())
+            }
             Effect::Begin { fence, intent, done } => {
                 if !self.pass(fence) {
                     return Some(Input::Lost(Lost::Fenced));
@@ -104,9 +110,15 @@ impl Store {
                 changes_last: self.last,
                 backfill_last: StreamId::ZERO,
                 outbox: self.outbox.len() as u64,
+                open_questions: self.questions.len() as u64,
             }),
             _ => return None,
         })
+    }
+
+    /// As if the stream had been read to this event before: the org's first records are from long ago.
+    pub fn forget_events_until(&mut self, event: usize) {
+        self.cursor = Some(ReplayId((event as u64).to_be_bytes().to_vec().into()));
     }
 
     fn attach(&mut self, now: u64) -> Input {
@@ -200,6 +212,14 @@ impl Store {
                 "a row's sequence never falls"
             );
         }
+        for key in &commit.rows_remove {
+            self.rows.remove(key);
+        }
+        for key in &commit.questions_remove {
+            self.questions.remove(key);
+        }
+        self.questions
+            .extend(commit.questions.iter().map(|(key, at)| (key.clone(), at.0)));
         for id in &commit.unlinks {
             self.ids.remove(id);
         }

@@ -60,6 +60,10 @@ impl World {
             }
             return;
         }
+        if self.faults.strangers && self.dice.of(8) == 0 {
+            self.stranger_comes();
+            return;
+        }
         let values = self.values("s");
         let fields = values
             .into_iter()
@@ -69,5 +73,31 @@ impl World {
         self.trace
             .push(format!("\"*\" person edits {}", self.org.events.len() + 1));
         self.org.update(id, fields, self.now);
+    }
+
+    /// A person makes a record: of somebody whom the product knows too, or not.
+    fn stranger_comes(&mut self) {
+        self.edits += 1;
+        let emails: Vec<Value> = self
+            .product
+            .rows
+            .values()
+            .filter_map(|row| row.get("email").cloned())
+            .collect();
+        let known = self.dice.of(2) == 0 && !emails.is_empty();
+        let email = if known {
+            emails[self.dice.of(emails.len() as u64) as usize].clone()
+        } else {
+            Value::from(format!("s{}@x.org", self.edits))
+        };
+        let mut fields = json!({ "LastName": format!("s{}", self.edits), "Email": email });
+        if self.dice.of(2) == 0 {
+            let part = |letter: char| Value::from(format!("{letter}s{}", self.edits));
+            fields["MailingCity"] = part('C');
+            fields["MailingStreet"] = part('S');
+        }
+        self.trace
+            .push(format!("\"*\" stranger {fields} {}", self.org.events.len() + 1));
+        self.org.person_makes(&fields, self.now);
     }
 }

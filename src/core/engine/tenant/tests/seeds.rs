@@ -43,7 +43,10 @@ pub fn judge(world: &World) -> Result<(), Broken> {
         }
     }
     for fields in world.org.live.values() {
-        let key = fields["Tandem_Key__c"].as_str().unwrap();
+        let Some(key) = fields.get("Tandem_Key__c").and_then(Value::as_str) else {
+            let promise = format!("every record has a key, not {fields:?}");
+            return Err(Broken { key: None, promise });
+        };
         holds(world.product.rows.contains_key(key), key, || {
             format!("{key} was deleted and is not back (C4)")
         })?;
@@ -163,6 +166,27 @@ fn both_sides_converge_but_for_records_in_dead_letters() {
         crash: 20,
         lost_answer: 10,
         bad_values: true,
+        ..Faults::default()
+    };
+    every_seed(100, 1_500, faults, |world| judge(world));
+}
+
+#[test]
+fn keys_and_records_of_salesforce_meet_without_faults() {
+    let faults = Faults {
+        strangers: true,
+        ..Faults::default()
+    };
+    every_seed(60, 1_500, faults, |world| judge(world));
+}
+
+#[test]
+fn keys_and_records_of_salesforce_meet_under_crashes_and_lost_answers() {
+    let faults = Faults {
+        strangers: true,
+        crash: 40,
+        lost_answer: 15,
+        lost_request: 10,
         ..Faults::default()
     };
     every_seed(100, 1_500, faults, |world| judge(world));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model_org::Org;
-use super::model_plan::plan;
+use super::model_plan::plan_with;
 use super::model_product::Product;
 use super::model_store::Store;
-use crate::domain::ids::{ReplayId, TenantName};
-use crate::domain::plan::TenantPlan;
+use crate::domain::ids::{FieldIdx, ReplayId, TenantName};
+use crate::domain::plan::{MatchPlan, OnMatch, TenantPlan};
 use crate::domain::time::Timestamp;
 use crate::engine::call::{WriteAnswer, WriteCall};
 use crate::engine::classify::{CallFault, Class};
@@ -32,6 +32,8 @@ pub struct Faults {
     pub broken: u64,
     /// People undelete records, and the product makes records anew that Salesforce deleted.
     pub revive: bool,
+    /// People make records without a key, and keys look for partners.
+    pub strangers: bool,
 }
 
 pub struct Dice(u64);
@@ -94,7 +96,12 @@ impl World {
             settings.compact_after_entries = 12;
             settings.table_records = 30;
         }
-        let plan = plan();
+        let matching = MatchPlan {
+            fields: vec![FieldIdx(1)],
+            one: OnMatch::Act,
+            none: OnMatch::Act,
+        };
+        let plan = plan_with(faults.strangers.then_some(matching));
         let machine = Machine::new(settings.clone(), Arc::clone(&plan), [7; 32]);
         let product = Product {
             plan: 77,
@@ -216,6 +223,10 @@ impl World {
             } => {
                 let rows = self.org.read(&ids, &fields);
                 self.store_queue.push_back(Input::Read { ticket, rows });
+            }
+            Effect::Find { ticket, call } => {
+                let rows = Ok(self.org.find(&call));
+                self.store_queue.push_back(Input::Found { ticket, rows });
             }
             Effect::Subscribe { after } => {
                 let place = after.map_or(0, |r| u64::from_be_bytes(r.0[..8].try_into().unwrap()) as usize);

@@ -1,0 +1,115 @@
+//! What the product is asked for and what it refuses: values, questions that nobody answers.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::identity::{ada, fields, usual};
+use crate::domain::event::EventType;
+
+#[test]
+fn a_refused_event_becomes_a_conflict_by_policy_and_the_products_value_is_asked_for() {
+    let mut b = usual();
+    b.upsert("42", &ada());
+    b.settle();
+    let (id, _) = b.org_record("42");
+    let edit = json!({"Email": "sf@x.org", "LastName": "King"});
+    b.org.update(id, fields(&edit), b.now);
+    b.settle();
+    let event = b.told(EventType::Changed).pop().unwrap();
+    b.append(
+        "42",
+        "refuse",
+        &[("answers", &event.id), ("reason", "this address bounced")],
+    );
+    b.settle();
+    let conflicts = b.told(EventType::Conflict);
+    let said: Vec<_> = conflicts
+        .iter()
+        .map(|c| {
+            (
+                c.detail["fields"].clone(),
+                c.detail["winner"].clone(),
+                c.detail["reason"].clone(),
+            )
+        })
+        .collect();
+    let reason = json!("this address bounced");
+    assert_eq!(
+        said,
+        [
+            (json!(["last_name"]), json!("salesforce"), reason.clone()),
+            (json!(["email"]), json!("product"), reason),
+        ]
+    );
+    let wanted = b.told(EventType::Wanted).pop().unwrap();
+    assert_eq!(wanted.detail, json!({"fields": ["email"], "why": "refused"}));
+    let data = json!({"email": "ada@x.org"}).to_string();
+    b.append("42", "upsert", &[("data", &data), ("answers", &wanted.id)]);
+    b.settle();
+    let (_, fields) = b.org_record("42");
+    assert_eq!(
+        (&fields["Email"], &fields["LastName"]),
+        (&json!("ada@x.org"), &json!("King"))
+    );
+    assert!(b.store.log.is_empty() && b.store.questions.is_empty());
+}
+
+#[test]
+fn an_edit_that_brings_a_deleted_record_back_waits_for_the_values_it_does_not_name() {
+    let mut b = usual();
+    b.upsert("42", &ada());
+    b.settle();
+    let (id, _) = b.org_record("42");
+    b.org.delete(id, b.now);
+    b.settle();
+    let revision = b.store.outbox.last().unwrap().1.revision.to_string();
+    let data = json!({"first_name": "Augusta"}).to_string();
+    b.append("42", "upsert", &[("data", &data), ("seen_revision", &revision)]);
+    b.settle();
+    let wanted = b.told(EventType::Wanted).pop().unwrap();
+    assert_eq!(wanted.detail["why"], "recreate");
+    assert!(b.org.by_key("42").is_empty());
+    let data = json!({"email": "ada@x.org", "last_name": "Lovelace"}).to_string();
+    b.append(
+        "42",
+        "upsert",
+        &[("data", &data), ("answers", &wanted.id), ("seen_revision", &revision)],
+    );
+    b.settle_for(Duration::from_mins(2));
+    let (_, fields) = b.org_record("42");
+    assert_eq!(
+        (&fields["FirstName"], &fields["LastName"]),
+        (&json!("Augusta"), &json!("Lovelace"))
+    );
+    assert!(b.store.questions.is_empty());
+}
+
+#[test]
+fn open_questions_are_repeated_daily_and_given_up_after_two_weeks() {
+    let mut b = usual();
+    let id = b
+        .org
+        .person_makes(&json!({"Email": "ada@x.org", "LastName": "Lovelace"}), b.now);
+    for name in ["One", "Two"] {
+        b.org
+            .person_makes(&json!({"Email": "bob@x.org", "LastName": name}), b.now);
+    }
+    b.settle();
+    b.upsert("43", &json!({"email": "bob@x.org", "last_name": "Bob"}));
+    b.settle();
+    let count = |b: &super::bench::Bench| b.told(EventType::LinkWanted).len();
+    let first = count(&b);
+    b.settle_for(Duration::from_hours(30));
+    assert_eq!(count(&b), first * 2, "each once more after a day");
+    b.settle_for(Duration::from_hours(24 * 15));
+    let all = count(&b);
+    assert!(b.store.questions.is_empty());
+    assert_eq!(b.told(EventType::Rejected)[0].detail["code"], "unanswered");
+    b.settle_for(Duration::from_hours(24 * 5));
+    assert_eq!(count(&b), all, "nobody is asked for ever");
+    let asked = b.told(EventType::LinkWanted)[0].id.clone();
+    b.link("42", Some(id), &asked);
+    b.settle();
+    assert_eq!(b.org_record("42").0, id, "a late answer still counts");
+}
