@@ -15,7 +15,9 @@ use loadtest::stack::Binaries;
 const BUILD: &str = "cargo build --workspace --features tandem/sabotage --bin tandem-sabotaged --bin orgsim";
 
 /// A load that shows most faults.
-const USUAL: &str = "--changes 1200 --org-edits 150";
+const USUAL: &str = "--tenants 2 --changes 1200 --org-edits 150";
+/// Events are counted a tenant, and one in 500 is lost.
+const MANY_EVENTS: &str = "--tenants 1 --changes 2400 --org-edits 700";
 /// Longest wait for rest, on a machine that has much else to do.
 const WITHIN: Duration = Duration::from_secs(40);
 
@@ -39,7 +41,7 @@ fn binaries() -> Binaries {
 }
 
 async fn run(line: &str, sabotage: Option<Sabotage>) -> Report {
-    let line = format!("loadtest mixed --tenants 2 --minutes 0.1 {line}");
+    let line = format!("loadtest mixed --minutes 0.1 {line}");
     let Command::Mixed(settings) = Cli::try_parse_from(line.split_whitespace()).expect("settings").command else {
         unreachable!("the line says mixed");
     };
@@ -76,7 +78,7 @@ async fn breaks(sabotage: Sabotage, line: &str, promises: &[&str]) -> Report {
             report.table()
         );
     }
-    assert!(!report.clean() && report.faults["sabotage"] == 1);
+    assert!(!report.clean() && report.faults["sabotage"] == 1, "{}", report.table());
     report
 }
 
@@ -115,7 +117,9 @@ mod stack {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn sabotage_drop_event_is_found_as_c3() {
-        breaks(Sabotage::DropEvent, "--changes 2000 --org-edits 600", &["C3"]).await;
+    async fn sabotage_drop_event_is_found_as_c1_or_c3() {
+        let report = breaks(Sabotage::DropEvent, MANY_EVENTS, &[]).await;
+        let found = report.violations["C1"] + report.violations["C3"];
+        assert!(found > 0, "an edit must be missed:\n{}", report.table());
     }
 }
