@@ -164,7 +164,7 @@ pub struct Row {
     pub dead_letter: bool,
     /// Own writes not yet confirmed by their event, oldest first, at most `UNCONFIRMED_MAX`.
     pub unconfirmed: Vec<SentWrite>,
-    /// Events that edits may not have seen yet, oldest first, at most `TOLD_MAX`.
+    /// Events that edits may not have seen yet, oldest first; each field stands in one of them at most.
     pub told: Vec<Told>,
     /// What the product was asked and has not answered, or what its answer must not be forgotten of.
     pub question: Option<Question>,
@@ -194,8 +194,6 @@ impl Row {
         id
     }
 
-    /// Events remembered until edits have seen them; a further one joins the newest.
-    pub const TOLD_MAX: usize = 4;
     /// Own writes remembered until their events come; with a further one the oldest two join.
     pub const UNCONFIRMED_MAX: usize = 4;
 }

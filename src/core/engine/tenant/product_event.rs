@@ -159,7 +159,7 @@ pub(super) fn deleted(key: &RecordKey, row: &mut Row, now: Timestamp) -> Event {
     }
 }
 
-/// Remembers an event; each field stands in the newest one only.
+/// Remembers an event; each field stands in the newest one only, so there are no more of them than fields.
 fn tell(row: &mut Row, told: Told) {
     for older in &mut row.told {
         older
@@ -167,14 +167,7 @@ fn tell(row: &mut Row, told: Told) {
             .retain(|(idx, _)| !told.fields.iter().any(|(i, _)| i == idx));
     }
     row.told.retain(|t| !t.fields.is_empty());
-    if row.told.len() < Row::TOLD_MAX {
-        row.told.push(told);
-    } else if let Some(newest) = row.told.last_mut() {
-        newest.revision = told.revision;
-        newest.at = told.at;
-        newest.answered = false;
-        newest.fields.extend(told.fields);
-    }
+    row.told.push(told);
 }
 
 /// Product names of Salesforce fields; a name that is not mapped stays as it is.

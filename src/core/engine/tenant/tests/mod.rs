@@ -14,4 +14,5 @@ mod people;
 mod rules;
 mod seeds;
 mod story;
+mod told;
 mod world;
