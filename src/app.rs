@@ -1,5 +1,7 @@
 //! Puts the concrete parts together: settings in, a running engine out. The only place that names the adapters.
 
+mod home;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -32,6 +34,7 @@ use crate::settings::{Fence, Flow, LogFormat, Settings, Tenant};
 use crate::store::seal::{KeyringError, RegionalKey, RegionalSealer};
 use crate::store::{LaneFactory, RedisCluster, RedisTokens, StoreSettings, StoreSetupError};
 use crate::telemetry::{Telemetry, TelemetryError, log};
+use home::Home;
 
 /// Topic that carries the changes of all objects selected for change data capture.
 const TOPIC: &str = "/data/ChangeEvents";
@@ -92,6 +95,9 @@ pub enum AppError {
         /// Its answer.
         why: CallFault,
     },
+    /// The node's directory.
+    #[error(transparent)]
+    Home(#[from] home::HomeError),
     /// There are no keys.
     #[error("no regional key was read: give [secrets] regional_key_file")]
     NoKey,
@@ -144,6 +150,8 @@ async fn engine(
     announce: impl FnOnce(SocketAddr) -> std::io::Result<()>,
     stop: impl Future<Output = &'static str>,
 ) -> Result<(), AppError> {
+    // Held until the end: it is what keeps a second process from being this node.
+    let home = Home::take(&settings.node.state_dir, &settings.node.name)?;
     let telemetry = Arc::new(Telemetry::new()?);
     let store = store_settings(&settings);
     let sealer = sealer(&settings)?;
@@ -156,7 +164,7 @@ async fn engine(
     let cluster = RedisCluster::new(store, shared.handle().clone())?;
     let arbiters = runtime::arbiters(shared, settings.node.arbiters).map_err(io("starting the arbiters"))?;
     let running = actor::start(Deps {
-        settings: node_settings(&settings),
+        settings: node_settings(&settings, &home),
         places: arbiters
             .iter()
             .map(|arbiter| Place::Arbiter(arbiter.handle()))
@@ -185,18 +193,14 @@ async fn engine(
     for arbiter in arbiters {
         arbiter.stop();
     }
+    drop(home);
     Ok(())
 }
 
-fn node_settings(settings: &Settings) -> NodeSettings {
-    let name = if settings.node.name.is_empty() {
-        let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-        format!("{}-{}", host.trim(), uuid::Uuid::new_v4().simple())
-    } else {
-        settings.node.name.clone()
-    };
+fn node_settings(settings: &Settings, home: &Home) -> NodeSettings {
     NodeSettings {
-        name: name.into(),
+        name: Arc::clone(&home.name),
+        nonce: Arc::clone(&home.nonce),
         workers: settings.node.workers,
         sweep_interval: settings.redis.sweep_interval,
         drain_grace: settings.node.drain_grace,
@@ -317,6 +321,8 @@ impl Parts {
             batch_rows: settings.sync.batch_rows,
             in_flight_batches: settings.sync.in_flight_batches,
             table_records: settings.sync.table_records,
+            table_bytes: usize::try_from(settings.sync.table_bytes).unwrap_or(usize::MAX),
+            compact_after_age: settings.sync.compact_after_age,
             compact_after_entries: usize::try_from(settings.sync.compact_after_entries).unwrap_or(usize::MAX),
             request_limit: settings.salesforce.request_limit,
             topic: Arc::clone(&topic),

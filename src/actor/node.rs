@@ -42,8 +42,6 @@ pub(super) struct Node {
     pub(super) board: Arc<Board>,
     members: Members,
     leases: Leases,
-    /// One life's secret word in leases.
-    nonce: String,
     pub(super) seats: Vec<Seat>,
     /// What shards have been given, and whether it is to be given back.
     pub(super) given: BTreeMap<u16, (Epoch, bool)>,
@@ -78,7 +76,6 @@ impl Node {
             members: Members::new(&*deps.node),
             leases: Leases::new(deps.rules, &wanted),
             bells: Arc::new(Bells::new(seats.len())),
-            nonce: uuid::Uuid::new_v4().to_string(),
             pulse: board.pulse(0),
             partitions,
             board,
@@ -122,7 +119,7 @@ impl Node {
                     let request = self
                         .deps
                         .cluster
-                        .acquire(partition, &self.deps.node, &self.nonce, ttl, above);
+                        .acquire(partition, &self.deps.node, &self.deps.nonce, ttl, above);
                     self.ask(ctx, request, move |answer| Heard::Acquired {
                         partition,
                         sent,
@@ -131,12 +128,12 @@ impl Node {
                 }
                 Order::Renew { leases, sent } => {
                     let ttl = self.deps.rules.ttl;
-                    let request = self.deps.cluster.renew(&self.deps.node, &self.nonce, ttl, leases);
+                    let request = self.deps.cluster.renew(&self.deps.node, &self.deps.nonce, ttl, leases);
                     self.ask(ctx, request, move |answer| Heard::Renewed { sent, answer });
                 }
                 Order::Release { partition, epoch, next } => {
                     self.given.remove(&partition);
-                    let request = self.deps.cluster.release(partition, &self.nonce, epoch, &next);
+                    let request = self.deps.cluster.release(partition, &self.deps.nonce, epoch, &next);
                     self.ask(ctx, request, move |answer| Heard::Released { partition, answer });
                 }
                 Order::Gained { partition, epoch } => {

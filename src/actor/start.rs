@@ -67,6 +67,8 @@ impl Fatal {
 pub struct NodeSettings {
     /// Its name, unique in the cluster.
     pub name: Arc<str>,
+    /// Names the holder of its leases: the same after a restart, if no other process can have it.
+    pub nonce: Arc<str>,
     /// Workers of each arbiter.
     pub workers: usize,
     /// How often the logs of all tenants are looked at for appends that nobody told of.
@@ -99,6 +101,8 @@ pub struct Deps {
 
 pub(super) struct NodeDeps {
     pub(super) node: Arc<str>,
+    /// Names the holder of its leases.
+    pub(super) nonce: Arc<str>,
     pub(super) workers: usize,
     pub(super) sweep_interval: Duration,
     pub(super) rules: Rules,
@@ -183,6 +187,7 @@ pub fn start(deps: Deps) -> Running {
     let (stage, watched_stage) = watch::channel(Stage::Serving);
     let node_deps = NodeDeps {
         node: Arc::clone(&name),
+        nonce: settings.nonce,
         workers: settings.workers,
         sweep_interval: settings.sweep_interval,
         rules: Rules {

@@ -140,10 +140,6 @@ pub struct Sync {
     pub compact_after_entries: u64,
     /// Age of the oldest entry after which the log is compacted.
     pub compact_after_age: Duration,
-    /// Bytes of the product's feed at which delivery stops.
-    pub feed_max_bytes: u64,
-    /// Age at which read entries of the feed go.
-    pub feed_max_age: Duration,
 }
 
 /// How late writes of a node that lost its lease are kept out of an org.

@@ -281,8 +281,6 @@ pub(super) fn sync(mut section: Section<'_>) -> Sync {
         table_bytes: section.size("table_bytes", "64MiB", "1MiB", "16GiB"),
         compact_after_entries: section.integer("compact_after_entries", 100_000, 1_000..=100_000_000, "entries"),
         compact_after_age: section.duration("compact_after_age", "10m", "1s", "7d"),
-        feed_max_bytes: section.size("feed_max_bytes", "256MiB", "1MiB", "64GiB"),
-        feed_max_age: section.duration("feed_max_age", "7d", "1h", "30d"),
     };
     section.finish();
     sync

@@ -199,6 +199,7 @@ impl World {
         let seen = self.clone();
         start(Deps {
             settings: NodeSettings {
+                nonce: uuid::Uuid::new_v4().to_string().into(),
                 name: node.into(),
                 workers,
                 sweep_interval: Duration::from_secs(5),

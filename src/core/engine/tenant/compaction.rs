@@ -14,8 +14,6 @@ const RECORDS_MAX: usize = 200;
 const ENTRIES_MAX: usize = 1_000;
 /// How often stragglers are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// A log entry that waits for longer than this is folded, or it pins its stream node's memory (log-road rule 26).
-const STRAGGLER_AGE: Duration = Duration::from_secs(600);
 /// Scripts on their way beyond which no compaction begins.
 const SCRIPTS_MAX: usize = 8;
 
@@ -33,6 +31,7 @@ impl Machine {
             return;
         }
         self.looked_for_stragglers = now;
+        let age = self.settings.compact_after_age;
         let wanted = |table: &Table, key: &RecordKey| {
             let pending = table
                 .records
@@ -43,7 +42,7 @@ impl Machine {
             let old = pending
                 .entries
                 .first()
-                .is_some_and(|e| now.since(Timestamp(e.id.ms)) > STRAGGLER_AGE);
+                .is_some_and(|e| now.since(Timestamp(e.id.ms)) > age);
             let worth = !pending.entries.is_empty() && (old || full || (many && pending.entries.len() > 1));
             (worth && pending.entries.len() <= ENTRIES_MAX).then_some(pending.entries.len())
         };

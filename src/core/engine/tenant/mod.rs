@@ -331,7 +331,10 @@ impl Machine {
         let most = self.settings.compact_after_entries;
         let level = if self.reading.blocked_by_bounds() && held >= most {
             "stop"
-        } else if held * 2 >= most || self.table.pending_records * 2 >= self.settings.table_records {
+        } else if held * 2 >= most
+            || self.table.pending_records * 2 >= self.settings.table_records
+            || self.table.pending_bytes * 2 >= self.settings.table_bytes
+        {
             "slow"
         } else {
             "ok"

@@ -165,6 +165,7 @@ impl Machine {
     /// Asks for what comes next, within memory's bounds.
     pub(super) fn read_on(&mut self, out: &mut Vec<Effect>) {
         let full = self.table.pending_records >= self.settings.table_records
+            || self.table.pending_bytes >= self.settings.table_bytes
             || self.table.entries_total() >= self.settings.compact_after_entries.saturating_mul(2);
         self.reading.bounded = full && !self.reading.caught_up();
         if !full {
@@ -183,7 +184,8 @@ impl Machine {
 
     fn scan_on(&mut self, out: &mut Vec<Effect>) {
         // What was compacted and forgotten is read again when memory has room.
-        let room = self.table.pending_records * 2 < self.settings.table_records;
+        let room = self.table.pending_records * 2 < self.settings.table_records
+            && self.table.pending_bytes * 2 < self.settings.table_bytes;
         if self.reading.scan == Scan::Done && self.table.forgotten > 0 && room {
             self.reading.scan = Scan::Due;
         }

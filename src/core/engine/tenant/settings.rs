@@ -24,8 +24,12 @@ pub struct TenantSettings {
     pub in_flight_batches: usize,
     /// Records held in memory at most.
     pub table_records: usize,
+    /// Bytes of changed records held in memory at most, about.
+    pub table_bytes: usize,
     /// Log entries held in memory at which the oldest are compacted.
     pub compact_after_entries: usize,
+    /// An entry that waits for longer is compacted: it pins its stream node's memory (log-road rule 26).
+    pub compact_after_age: Duration,
     /// How long Salesforce may work on a request (the platform's 10 minutes).
     pub request_limit: Duration,
     /// Entries read from the log at once.
@@ -49,7 +53,9 @@ impl TenantSettings {
             batch_bytes: 4 << 20,
             in_flight_batches: 4,
             table_records: 50_000,
+            table_bytes: 64 << 20,
             compact_after_entries: 100_000,
+            compact_after_age: Duration::from_secs(600),
             request_limit: Duration::from_secs(600),
             read_entries: 1_000,
             topic: Arc::from("/data/ChangeEvents"),

@@ -34,6 +34,17 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// About what it holds in memory beside its values, and for each of its entries.
+    const OVERHEAD: usize = 256;
+    const ENTRY: usize = 32;
+
+    /// About the bytes that it holds in memory. The same for as long as it is pending.
+    pub fn bytes(&self) -> usize {
+        let values: usize = self.fold.fields.iter().map(|f| f.value.expose().len()).sum();
+        let entries = usize::try_from(self.entries_total()).unwrap_or(usize::MAX);
+        values + Self::OVERHEAD + entries.saturating_mul(Self::ENTRY)
+    }
+
     /// Log entries that it stands for, compacted ones included.
     pub fn entries_total(&self) -> u64 {
         self.compacted.saturating_add(self.entries.len() as u64)
@@ -222,6 +233,8 @@ pub struct Table {
     pub idle: VecDeque<RecordKey>,
     /// Records with a pending fold.
     pub pending_records: usize,
+    /// Bytes that their values take, and something for each of their entries.
+    pub pending_bytes: usize,
     /// Raw log entries in memory, by log.
     pub entries: BTreeMap<Log, usize>,
     /// Records that were compacted and forgotten since the last scan.
@@ -250,6 +263,7 @@ impl Table {
         let record = self.records.get_mut(key)?;
         let pending = record.pending.take()?;
         self.pending_records = self.pending_records.saturating_sub(1);
+        self.pending_bytes = self.pending_bytes.saturating_sub(pending.bytes());
         self.unqueue(key);
         Some(pending)
     }
@@ -258,6 +272,7 @@ impl Table {
     pub fn put_pending(&mut self, key: &RecordKey, pending: Pending) {
         if let Some(record) = self.records.get_mut(key) {
             debug_assert!(record.pending.is_none(), "a record has at most one pending fold");
+            self.pending_bytes += pending.bytes();
             record.pending = Some(pending);
             self.pending_records += 1;
         }
@@ -336,8 +351,9 @@ impl Table {
     /// Drops one record from memory.
     pub fn forget(&mut self, key: &RecordKey) {
         let Some(record) = self.records.remove(key) else { return };
-        if record.pending.is_some() {
+        if let Some(pending) = &record.pending {
             self.pending_records = self.pending_records.saturating_sub(1);
+            self.pending_bytes = self.pending_bytes.saturating_sub(pending.bytes());
         }
         self.held.remove(&(record.not_before, key.clone()));
         if let Some(id) = record.row.salesforce_id

@@ -27,6 +27,7 @@ pub struct Bench {
     inputs: VecDeque<Input>,
     subscribed: Option<usize>,
     wants_events: bool,
+    pub backpressure: &'static str,
     /// Look-ups made so far.
     pub finds: usize,
     /// Whether answers of look-ups and reads are lost.
@@ -35,8 +36,13 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(plan: Arc<TenantPlan>) -> Self {
+        Self::with(plan, |_| {})
+    }
+
+    pub fn with(plan: Arc<TenantPlan>, change: impl FnOnce(&mut TenantSettings)) -> Self {
         let mut settings = TenantSettings::new(TenantName::new("acme").unwrap());
         settings.freshness = Duration::from_millis(10);
+        change(&mut settings);
         let mut bench = Self {
             now: 1_790_000_000_000,
             machine: Machine::new(settings.clone(), Arc::clone(&plan), [7; 32]),
@@ -47,6 +53,7 @@ impl Bench {
             inputs: VecDeque::from([Input::Start]),
             subscribed: None,
             wants_events: false,
+            backpressure: "",
             finds: 0,
             lose_reads: false,
         };
@@ -98,6 +105,12 @@ impl Bench {
 
     pub fn settle(&mut self) {
         self.settle_for(Duration::from_secs(10));
+    }
+
+    /// An operator holds the tenant, or lets it go on.
+    pub fn pause(&mut self, held: bool) {
+        self.inputs.push_back(if held { Input::Pause } else { Input::Resume });
+        self.settle();
     }
 
     /// The owner dies; the next one attaches.
@@ -160,6 +173,7 @@ impl Bench {
                 self.wants_events = true;
             }
             Effect::NextEvents => self.wants_events = true,
+            Effect::Backpressure { level, .. } => self.backpressure = level,
             Effect::Restart { reason, .. } => panic!("lost: {reason:?}"),
             _ => {}
         }

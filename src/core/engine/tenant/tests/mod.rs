@@ -2,6 +2,7 @@
 
 mod answers;
 mod bench;
+mod bounds;
 mod identity;
 mod letters;
 mod lives;
