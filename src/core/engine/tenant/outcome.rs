@@ -248,6 +248,12 @@ impl Machine {
         self.note_error(&fault.code);
         let Some(flight) = self.land(key) else { return };
         let attempts = self.table.records.get(key).map_or(0, |r| r.attempts);
+        if flight.deleted && fault.class != Class::Unknown {
+            // Refused, and too late all the same: nothing that a letter should keep or another try should bring about.
+            tally.retried += 1;
+            self.send_again(key, flight, fault.class, None);
+            return;
+        }
         match fault.class {
             Class::Gone if flight.verb == Verb::Delete => {
                 tally.done += 1;

@@ -1,19 +1,24 @@
 //! Dead letters and what happens to their records meanwhile: each case once made a simulated run diverge.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::lives::{EMAIL, LAST_NAME, event, hash, hear, id, key, linked, live, record, wish};
+use super::lives::{EMAIL, LAST_NAME, event, hash, hear, id, key, linked, live, record, send, wish};
+use super::model_plan::plan;
 use super::rules::{NOW, change, step};
 use crate::domain::change::Origin;
 use crate::domain::event::EventId;
-use crate::domain::ids::TenantName;
+use crate::domain::ids::{BatchId, Epoch, TenantName};
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::row::{Row, Side, Tombstone};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
-use crate::engine::commit::{Commit, DeadContent, DeadKey, DeadLetter, FoldedField};
+use crate::engine::call::WriteAnswer;
+use crate::engine::classify::{Class, RowFault, RowOutcome};
+use crate::engine::commit::{Commit, DeadContent, DeadKey, DeadLetter, FoldedField, Verb};
 use crate::engine::inbound::ChangeKind;
 use crate::engine::tenant::Machine;
+use crate::engine::tenant::batches::Batch;
 use crate::engine::tenant::io::{Effect, Input};
 use crate::engine::tenant::table::Record;
 
@@ -135,6 +140,54 @@ fn a_letter_goes_with_the_record() {
     let mut machine = parked(false);
     hear(&mut machine, vec![event(ChangeKind::Delete, id(1), None, &[])]);
     assert!(record(&machine).dead.is_none() && !record(&machine).row.dead_letter);
+}
+
+#[test]
+fn a_write_that_comes_too_late_and_is_refused_leaves_no_letter() {
+    let mut machine = live(Record {
+        row: linked(3),
+        ..Record::default()
+    });
+    send(
+        &mut machine,
+        Verb::Update,
+        wish(5, false, Some(&[(LAST_NAME, "\"BAD\"")])),
+    );
+    let batch = BatchId {
+        epoch: Epoch(9),
+        number: 1,
+    };
+    let sent = Batch {
+        object: plan().objects[0].clone(),
+        records: vec![key()],
+        call: None,
+        oldest: Timestamp(NOW),
+    };
+    machine.batches.batches.insert(batch, sent);
+    hear(&mut machine, vec![event(ChangeKind::Delete, id(1), None, &[])]);
+    let refused = RowOutcome::Failed(RowFault {
+        class: Class::Reject,
+        code: "FIELD_INTEGRITY_EXCEPTION".into(),
+        fields: Vec::new(),
+        message: PersonalText::default(),
+    });
+    let answer = WriteAnswer {
+        outcome: Ok(vec![refused]),
+        usage: None,
+        took: Duration::ZERO,
+        requests: 1,
+    };
+    let out = step(&mut machine, NOW, Input::Answered { batch, answer });
+    let settled = out.iter().filter_map(|e| match e {
+        Effect::Commit { commit, .. } => Some(commit),
+        _ => None,
+    });
+    assert!(settled.clone().all(|c| c.dead_put.is_empty()));
+    assert_eq!(
+        settled.map(|c| c.delete.len()).sum::<usize>(),
+        1,
+        "its entry is lost, visibly"
+    );
 }
 
 #[test]

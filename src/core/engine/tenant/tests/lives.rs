@@ -105,7 +105,7 @@ pub fn hash(machine: &Machine, idx: FieldIdx, raw: &RawJson) -> FieldHash {
     machine.digest.field("contact", &field.name, normal.as_bytes())
 }
 
-fn send(machine: &mut Machine, verb: Verb, pending: Pending) {
+pub fn send(machine: &mut Machine, verb: Verb, pending: Pending) {
     let flight = flight(machine, verb, pending);
     machine.table.records.get_mut(&key()).unwrap().flight = Some(flight);
 }
