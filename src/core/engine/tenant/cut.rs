@@ -284,7 +284,7 @@ impl Machine {
         };
         let Record {
             row, pending, flight, ..
-        } = record;
+        } = record.as_ref();
         match row.salesforce_id {
             Some(id) if row.tombstone.is_none() => rows::Parent::Id(id),
             _ if flight.is_some() || pending.as_ref().is_some_and(|p| p.fold.upsert) => rows::Parent::Coming,

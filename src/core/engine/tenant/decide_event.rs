@@ -306,7 +306,7 @@ impl Machine {
             .iter()
             .filter_map(|(name, value)| Some((plan.field(name)?.idx, value.clone())))
             .collect();
-        let dying = self.table.records.get(key).is_some_and(deleting);
+        let dying = self.table.records.get(key).is_some_and(|r| deleting(r));
         let tells = !verdict.tell.is_empty() || (kind == EventType::Undeleted && !dying);
         if tells {
             let news = changed(kind, key, &mut row, &verdict.tell, verdict.says, now);

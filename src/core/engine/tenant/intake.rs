@@ -100,12 +100,12 @@ impl Machine {
             let dead = state.dead;
             self.table.records.insert(
                 key.clone(),
-                Record {
+                Box::new(Record {
                     row,
                     dead,
                     doubt,
                     ..Record::default()
-                },
+                }),
             );
             self.table.index(key);
             if let Some(fold) = state.compacted {

@@ -12,7 +12,8 @@ use crate::domain::time::Timestamp;
 use crate::engine::commit::{DeadLetter, Folded, Verb};
 
 /// Hashing without a random seed: the same inputs are walked in the same order, so that a simulation repeats itself.
-pub type Fixed = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+/// Fast rather than hard to attack: keys are those of a tenant's own product.
+pub type Fixed = foldhash::fast::FixedState;
 
 /// What is to be sent for one record, and the log entries that it covers.
 #[derive(Debug, Clone, Default)]
@@ -221,8 +222,8 @@ pub struct QueueName {
 /// The table.
 #[derive(Debug, Default)]
 pub struct Table {
-    /// Records by key.
-    pub records: HashMap<RecordKey, Record, Fixed>,
+    /// Records by key. Each on its own: a table that grows moves them, and they are large.
+    pub records: HashMap<RecordKey, Box<Record>, Fixed>,
     /// Records by Salesforce id, for those in memory.
     pub by_id: HashMap<SalesforceId, RecordKey, Fixed>,
     /// What can be sent now.
@@ -365,7 +366,7 @@ impl Table {
 
     /// Notes that a record may have become idle.
     pub fn rest(&mut self, key: &RecordKey) {
-        if self.records.get(key).is_some_and(Record::is_idle) {
+        if self.records.get(key).is_some_and(|r| r.is_idle()) {
             self.idle.push_back(key.clone());
         }
     }

@@ -41,7 +41,7 @@ pub fn live(record: Record) -> Machine {
         machine.table.count_entries(&pending.entries, true);
         machine.table.pending_records += 1;
     }
-    machine.table.records.insert(key(), record);
+    machine.table.records.insert(key(), Box::new(record));
     machine.table.index(&key());
     machine
 }
