@@ -63,7 +63,11 @@ impl Machine {
         record.row.last_seq = highest_seq(record);
         commit.outbox.push(product_event::deleted(key, &mut record.row, now));
         tally.told += 1;
-        self.withdraw_letter(key);
+        // In the step that says so: a letter that outlived it would be put beneath the record's next life.
+        record.dead = None;
+        if std::mem::take(&mut record.row.dead_letter) {
+            commit.remove_letter(key);
+        }
         self.lose_pending(key);
     }
 

@@ -220,6 +220,8 @@ impl Machine {
             return false;
         }
         row.salesforce_id = Some(id);
+        // Its event has come: should the answer follow, no other is awaited.
+        record.confirmed_seq = record.confirmed_seq.max(own.unwrap_or(0));
         commit.links.push((id, key.clone()));
         self.table.by_id.insert(id, key.clone());
         // Where the product has made the record anew, its create finds this one by the key and writes it over, whole;
@@ -286,6 +288,7 @@ impl Machine {
         row.last_seq = row.last_seq.max(seq);
         if let Some(record) = self.table.records.get_mut(key) {
             record.confirmed_seq = record.confirmed_seq.max(seq);
+            record.placed_seq = record.placed_seq.max(seq);
             record.doubted.retain(|write| write.seq > seq);
         }
     }

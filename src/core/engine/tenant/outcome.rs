@@ -309,6 +309,7 @@ impl Machine {
         // An earlier write in doubt can still happen: deletes and creates go on waiting for it.
         record.doubt = record.doubt.filter(|d| d.since.after(limit) > now);
         record.lifting = Lifting::No;
+        record.placed_seq = record.placed_seq.max(flight.write.seq);
         let row = &mut record.row;
         row.last_seq = row.last_seq.max(flight.write.seq);
         let fold = &flight.pending.fold;

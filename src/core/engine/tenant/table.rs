@@ -157,6 +157,9 @@ pub struct Record {
     pub lifting: Lifting,
     /// Highest own sequence that an event has shown.
     pub confirmed_seq: u64,
+    /// Highest own sequence that is known to be in place, by its answer or an event: what was sent below it and still
+    /// arrives is refused by the fence. One that was refused itself keeps nothing out.
+    pub placed_seq: u64,
     /// Fields of own log entries that were appended and not read yet, one for each entry.
     pub unread: Vec<FieldIdx>,
     /// Since when it waits for a parent that nobody knows.
@@ -180,7 +183,7 @@ pub struct Record {
 impl Record {
     /// Whether the row's base is what Salesforce holds: no write of ours that could have changed it is in doubt.
     pub fn base_known(&self) -> bool {
-        self.doubt.is_none_or(|d| self.row.last_seq >= d.seq)
+        self.doubt.is_none_or(|d| self.placed_seq >= d.seq)
     }
 
     /// What is on its way and still counts: not what comes too late because the record was deleted meanwhile.

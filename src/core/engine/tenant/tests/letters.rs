@@ -138,7 +138,8 @@ fn a_compacted_fold_takes_the_letter_in() {
 #[test]
 fn a_letter_goes_with_the_record() {
     let mut machine = parked(false);
-    hear(&mut machine, vec![event(ChangeKind::Delete, id(1), None, &[])]);
+    let commit = hear(&mut machine, vec![event(ChangeKind::Delete, id(1), None, &[])]);
+    assert_eq!(commit.dead_remove, [DeadKey::Record(key())], "in the same step");
     assert!(record(&machine).dead.is_none() && !record(&machine).row.dead_letter);
 }
 

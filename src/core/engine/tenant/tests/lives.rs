@@ -441,3 +441,41 @@ fn an_edit_answers_what_it_has_seen_also_while_the_record_is_made_anew() {
     assert!(machine.drop_known(&mut edit));
     assert!(record(&machine).row.told[0].answered);
 }
+
+#[test]
+fn the_event_of_a_late_create_is_not_awaited_once_more() {
+    let mut machine = live(Record {
+        row: Row {
+            last_seq: 4,
+            tombstone: gone(Side::Product),
+            ..Row::default()
+        },
+        pending: Some(wish(9, true, None)),
+        ..Record::default()
+    });
+    send(&mut machine, Verb::Create, wish(5, false, Some(&[(EMAIL, "\"e\"")])));
+    hear(
+        &mut machine,
+        vec![event(ChangeKind::Create, id(2), Some(5), &[("Email", "e")])],
+    );
+    assert_eq!(record(&machine).confirmed_seq, 5);
+}
+
+#[test]
+fn a_later_write_that_was_refused_keeps_no_earlier_one_out() {
+    let mut record = Record {
+        row: linked(9),
+        doubt: Some(Doubt {
+            since: Timestamp(NOW),
+            seq: 5,
+            verb: Verb::Update,
+        }),
+        ..Record::default()
+    };
+    assert!(
+        !record.base_known(),
+        "the sequence was used, and nothing stands under it"
+    );
+    record.placed_seq = 9;
+    assert!(record.base_known());
+}
