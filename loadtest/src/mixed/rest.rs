@@ -129,7 +129,7 @@ async fn until_quiet(
         let feed = feed_waiting(&mut connection).await?;
         let now = rows(world).await?;
         let applied_now = session.applied.load(Ordering::Relaxed);
-        let reader_busy = feed > 0 || !session.reader_idle.load(Ordering::Relaxed) || applied_now != applied;
+        let reader_busy = feed > 0 || !session.readers_idle() || applied_now != applied;
         if under_way.iter().any(|&count| count > 0) || reader_busy || now != before {
             quiet_since = Instant::now();
         }

@@ -32,10 +32,10 @@ pub struct OrgInfo {
 }
 
 /// What came of an edit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Committed.
-    Done,
+    /// Committed; with the record's Salesforce id, where the port names it.
+    Done(Option<String>),
     /// Refused: nothing happened (such as: no record with this key, yet or any more).
     Refused,
 }
@@ -79,8 +79,10 @@ impl Admin {
     /// When the port does not answer; a refusal is an [`Answer`].
     pub async fn edit(&self, org: &str, edit: &OrgEdit) -> Result<Answer, LoadError> {
         let mut body = json!({"entity": edit.entity, "op": edit.op, "as": "human"});
-        if let (Some(body), Some(key)) = (body.as_object_mut(), &edit.key) {
-            body.insert("key".to_owned(), Json::from(key.clone()));
+        for (name, value) in [("key", &edit.key), ("id", &edit.id)] {
+            if let (Some(body), Some(value)) = (body.as_object_mut(), value) {
+                body.insert(name.to_owned(), Json::from(value.clone()));
+            }
         }
         if let (Some(body), false) = (body.as_object_mut(), edit.fields.is_empty()) {
             body.insert("fields".to_owned(), Json::Object(edit.fields.clone()));
@@ -92,7 +94,10 @@ impl Admin {
             .send()
             .await?;
         match answer.status().as_u16() {
-            200..=299 => Ok(Answer::Done),
+            200..=299 => {
+                let done: Json = answer.json().await?;
+                Ok(Answer::Done(done.get("id").and_then(Json::as_str).map(str::to_owned)))
+            }
             400..=499 => Ok(Answer::Refused),
             status => Err(LoadError::Admin(format!(
                 "an edit in org {org} was answered with status {status}"
