@@ -45,6 +45,17 @@ impl Field {
         matches!(self.kind, Kind::Text | Kind::Number)
     }
 
+    /// A value in normal form as people write it in Salesforce; of a reference nothing, its id is not known here.
+    pub fn to_salesforce(&self, value: &str) -> Json {
+        match self.kind {
+            Kind::Reference(_) => Json::Null,
+            _ => {
+                let theirs = self.values.iter().find(|(ours, _)| ours == value);
+                self.to_json(theirs.map_or(value, |(_, theirs)| theirs))
+            }
+        }
+    }
+
     /// A value in normal form as the product writes it to the log.
     pub fn to_json(&self, value: &str) -> Json {
         match self.kind {

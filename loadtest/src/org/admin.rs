@@ -114,6 +114,37 @@ impl Admin {
         self.list(&format!("/orgs/{org}/records/{entity}{suffix}")).await
     }
 
+    /// Live rows of an object, with these fields.
+    ///
+    /// # Errors
+    /// When the port does not answer with a list.
+    pub async fn columns(&self, org: &str, entity: &str, fields: &[&str]) -> Result<Vec<Json>, LoadError> {
+        let fields = fields.join(",");
+        self.list(&format!("/orgs/{org}/records/{entity}?fields={fields}"))
+            .await
+    }
+
+    /// Makes many rows that no change event tells of; their ids.
+    ///
+    /// # Errors
+    /// When the port refuses them or does not answer.
+    pub async fn load(&self, org: &str, entity: &str, rows: &[Json]) -> Result<Vec<String>, LoadError> {
+        let body = json!({"entity": entity, "rows": rows});
+        let url = format!("{}/orgs/{org}/load", self.url);
+        let answer = self.client.post(url).json(&body).send().await?;
+        let status = answer.status();
+        let ids = answer.json::<Json>().await?;
+        let ids = ids.get("ids").and_then(Json::as_array);
+        let ids: Option<Vec<String>> = ids.map(|ids| ids.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+        ids.filter(|ids| ids.len() == rows.len()).ok_or_else(|| {
+            LoadError::Admin(format!(
+                "{} rows loaded into org {org} were answered with status {}",
+                rows.len(),
+                status.as_u16()
+            ))
+        })
+    }
+
     /// Every commit of the rows with this key, in order.
     ///
     /// # Errors
