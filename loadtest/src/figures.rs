@@ -13,6 +13,8 @@ pub enum Bound {
     AtMost(f64),
     /// Less than this.
     Below(f64),
+    /// At least the one, at most the other.
+    Within(f64, f64),
 }
 
 impl Bound {
@@ -21,6 +23,7 @@ impl Bound {
             Self::AtLeast(bound) => value >= bound,
             Self::AtMost(bound) => value <= bound,
             Self::Below(bound) => value < bound,
+            Self::Within(least, most) => (least..=most).contains(&value),
         }
     }
 
@@ -29,6 +32,7 @@ impl Bound {
             Self::AtLeast(bound) => format!(">= {bound}"),
             Self::AtMost(bound) => format!("<= {bound}"),
             Self::Below(bound) => format!("< {bound}"),
+            Self::Within(least, most) => format!("{least} to {most}"),
         }
     }
 }
@@ -167,6 +171,11 @@ mod tests {
         assert_eq!(json["run"]["org"], "stub");
         figures.measure("records_per_s", 10.0, 1, Bound::AtLeast(20.0));
         assert!(!figures.clean() && figures.table().ends_with("a bound is MISSED\n"));
+        for (value, kept) in [(99, false), (100, true), (110, true), (111, false)] {
+            figures = Figures::default();
+            figures.count("asked", value, Bound::Within(100.0, 110.0));
+            assert_eq!(figures.clean(), kept, "{value}");
+        }
         figures = Figures::default();
         figures.measure("latency_ms.p50", f64::NAN, 2, Bound::Below(3.0));
         assert!(!figures.clean(), "no samples, no bound kept");

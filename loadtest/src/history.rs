@@ -35,11 +35,13 @@ pub struct TenantHistory {
     pub last_acknowledged: StreamId,
     /// Salesforce ids named by events, with the records they were named for.
     pub named_ids: HashMap<String, Vec<usize>>,
-    /// Live rows of the org without a key.
+    /// Live rows of the org without a key, of objects that are not matched.
     pub unkeyed_rows: u64,
+    /// Live rows of the org without a key, of objects that are: the product was to be asked whose they are.
+    pub unasked_rows: u64,
     /// Live rows of the org with a key that the product never had.
     pub unknown_keys: u64,
-    /// Rows that people made in the org (they never get a key here).
+    /// Rows that people made in the org, of objects that are not matched: they never get a key here.
     pub unlinked: u64,
     /// What struck this tenant and may explain a write that is sent again.
     pub retries_allowed: u64,
@@ -93,6 +95,8 @@ pub enum Step {
     Edit(Fields),
     /// The product's users deleted the row.
     Delete,
+    /// The product made the row for a record that people had made in the org, with what the question said of it.
+    TakenIn(Fields),
     /// The product applied a `changed` event.
     Changed(Fields),
     /// The product applied a `deleted` event.
@@ -141,6 +145,14 @@ impl RecordHistory {
     pub fn own_value(step: &Step, field: u8) -> Option<&Value> {
         match step {
             Step::Create(fields) | Step::Edit(fields) => value_of(fields, field),
+            _ => None,
+        }
+    }
+
+    /// What a step brought to the product from people in the org.
+    pub fn heard(step: &Step) -> Option<&Fields> {
+        match step {
+            Step::TakenIn(fields) | Step::Changed(fields) => Some(fields),
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ pub mod history;
 pub mod idle;
 pub mod latency;
 pub mod mixed;
+pub mod onboarding;
 pub mod oracle;
 pub mod org;
 pub mod product;

@@ -9,7 +9,7 @@ use loadtest::cli::{Cli, Command};
 use loadtest::error::LoadError;
 use loadtest::figures::Figures;
 use loadtest::report::{say, write_json};
-use loadtest::{drain, idle, latency, mixed, slow_org};
+use loadtest::{drain, idle, latency, mixed, onboarding, slow_org};
 
 /// The oracle found something, or a figure missed its bound.
 const FOUND: u8 = 3;
@@ -60,6 +60,7 @@ async fn scenario(command: &Command) -> Result<bool, LoadError> {
             show(&report.table());
             return Ok(report.clean());
         }
+        Command::Onboarding(wanted) => (onboarding::run(wanted).await?, &wanted.programs.json),
         Command::Drain(wanted) => (drain::run(wanted).await?, &wanted.programs.json),
         Command::Latency(wanted) => (latency::run(wanted).await?, &wanted.programs.json),
         Command::Idle(wanted) => (idle::run(wanted).await?, &wanted.programs.json),

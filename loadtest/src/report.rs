@@ -24,8 +24,10 @@ pub struct Report {
     pub product_changes: u64,
     /// Edits by people in the orgs.
     pub org_edits: u64,
-    /// Of these: records made there, which have no key.
+    /// Records of the orgs that have no key at the end: of objects that are not matched.
     pub unlinked: u64,
+    /// Records made in an org whose key the product was asked for.
+    pub taken_in: u64,
     /// Events that reached the product, copies not counted.
     pub product_events: u64,
     /// Conflict events among them.
@@ -87,6 +89,7 @@ impl Report {
             echoes: verdict.echoes,
             duplicates: verdict.duplicates,
             lost: verdict.lost,
+            unlinked: verdict.unlinked,
             overwritten_unsent: verdict.overwritten_unsent,
             violations: verdict.violations,
             findings: verdict.findings,
@@ -103,7 +106,7 @@ impl Report {
             report.records += product.records.len() as u64;
             report.product_changes += product.changes;
             report.calls_floor += product.floor.calls();
-            report.unlinked += seat.unlinked.load(Ordering::Relaxed);
+            report.taken_in += product.identity.offered;
             for (kind, count) in &product.events {
                 *report.events_by.entry(kind.clone()).or_insert(0) += count;
             }
@@ -130,12 +133,13 @@ impl Report {
             // Writing to a string cannot fail.
             writeln!(table, "{name:<18}{value:>12}").unwrap_or_default();
         };
-        let numbers: [(&str, &dyn std::fmt::Display); 18] = [
+        let numbers: [(&str, &dyn std::fmt::Display); 19] = [
             ("tenants", &self.tenants),
             ("records", &self.records),
             ("product changes", &self.product_changes),
             ("org edits", &self.org_edits),
             ("unlinked", &self.unlinked),
+            ("taken in", &self.taken_in),
             ("product events", &self.product_events),
             ("conflicts", &self.conflicts),
             ("rejected", &self.rejected),

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::error::LoadError;
+use crate::history::Fields;
 use crate::value::{Kind, Value, normal};
 
 /// Which side wins a field that both changed.
@@ -44,6 +45,17 @@ impl Field {
         matches!(self.kind, Kind::Text | Kind::Number)
     }
 
+    /// A value in normal form as people write it in Salesforce; of a reference nothing, its id is not known here.
+    pub fn to_salesforce(&self, value: &str) -> Json {
+        match self.kind {
+            Kind::Reference(_) => Json::Null,
+            _ => {
+                let theirs = self.values.iter().find(|(ours, _)| ours == value);
+                self.to_json(theirs.map_or(value, |(_, theirs)| theirs))
+            }
+        }
+    }
+
     /// A value in normal form as the product writes it to the log.
     pub fn to_json(&self, value: &str) -> Json {
         match self.kind {
@@ -65,12 +77,34 @@ pub struct Object {
     pub fields: Vec<Field>,
     /// Members of each group, as indexes into `fields`.
     pub groups: Vec<Vec<usize>>,
+    /// The fields that records of both sides are known by, as indexes into `fields`; without any, those that people make
+    /// in Salesforce are left alone.
+    pub matching: Vec<usize>,
 }
 
 impl Object {
     /// Index of a field by product name.
     pub fn field(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// Declared fields of stream data, in normal form.
+    pub fn normal_fields(&self, data: &Map<String, Json>) -> Fields {
+        let known = data.iter().filter_map(|(name, value)| Some((self.field(name)?, value)));
+        known
+            .filter_map(|(at, value)| Some((at as u8, normal(self.fields.get(at)?.kind, value))))
+            .collect()
+    }
+
+    /// What a row is known by, without regard to case; nothing where a field of the match has no value.
+    pub fn likeness(&self, row: &[Value]) -> Option<Vec<String>> {
+        let value = |&at: &usize| row.get(at).filter(|value| !value.is_empty());
+        let values: Option<Vec<String>> = self
+            .matching
+            .iter()
+            .map(|at| value(at).map(|value| value.to_lowercase()))
+            .collect();
+        values.filter(|values| !values.is_empty())
     }
 
     /// Index of a field by Salesforce name.
@@ -214,11 +248,19 @@ fn object(table: &toml::Table, names: &[String]) -> Result<Object, String> {
         }
         groups.push(members);
     }
+    let matching = table.get("match").and_then(|matching| matching.get("fields"));
+    let matching = matching.and_then(toml::Value::as_array).into_iter().flatten();
+    let matching = matching
+        .filter_map(toml::Value::as_str)
+        .map(|name| fields.iter().position(|field: &Field| field.name == name))
+        .collect::<Option<_>>()
+        .ok_or_else(|| format!("{name} is matched by a field that does not go both ways"))?;
     Ok(Object {
         name,
         salesforce,
         fields,
         groups,
+        matching,
     })
 }
 
@@ -291,10 +333,10 @@ pub(crate) mod tests {
 
     pub(crate) fn shapes() -> Shapes {
         let texts = [
-            include_str!("../tests/objects/contact.toml"),
-            include_str!("../tests/objects/company.toml"),
+            include_str!("../tests/objects/contact.toml").to_owned() + "\n[match]\nfields = [\"email\"]\n",
+            include_str!("../tests/objects/company.toml").to_owned(),
         ];
-        Shapes::parse(&texts.map(str::to_owned)).expect("the test objects are right")
+        Shapes::parse(&texts).expect("the test objects are right")
     }
 
     #[test]
@@ -315,6 +357,12 @@ pub(crate) mod tests {
         assert_eq!(field("company").kind, Kind::Reference(0));
         assert!(field("last_name").required && field("street").group == Some(0));
         assert!(contact.field("full_name").is_none(), "one-way fields are not compared");
+        assert_eq!(contact.matching, [contact.field("email").expect("email")]);
+        let mut row = vec![Value::default(); contact.fields.len()];
+        assert_eq!(contact.likeness(&row), None);
+        row[contact.matching[0]] = "Ada@x.org".into();
+        assert_eq!(contact.likeness(&row), Some(vec!["ada@x.org".to_owned()]));
+        assert!(shapes.objects[0].matching.is_empty());
         let parents = HashMap::from([("001000000000001".to_owned(), "company-1".to_owned())]);
         let read = |name: &str, value: Json| shapes.from_salesforce(field(name), &value, &parents);
         assert_eq!(&*read("status", json!("Former")), "churned");

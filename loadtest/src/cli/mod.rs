@@ -2,9 +2,11 @@
 
 mod figures;
 mod mixed;
+mod onboarding;
 
 pub use figures::{Drain, Fsync, Idle, Latency, OrgKind, Programs, SlowOrg};
 pub use mixed::{Faults, Kills, Mixed, Sabotage};
+pub use onboarding::Onboarding;
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 /// Load tests of Tandem, in a crate that shares no code with it.
 ///
-/// `mixed` is judged by an oracle. The other scenarios print figures; each figure that the project has a target for
+/// `mixed` and `onboarding` are judged. The other scenarios print figures; each figure that the project has a target for
 /// stands beside its bound.
 ///
 /// Exit code 0: clean, or every figure within its bound. 3: the oracle found something, a figure missed its bound, or
@@ -30,6 +32,18 @@ pub struct Cli {
 pub enum Command {
     /// Changes on both sides of many tenants, with faults when asked for; then judges C1–C7, C9 and C10.
     Mixed(Mixed),
+    /// A product and an org that have lived apart become one, under kill -9: nobody is made twice.
+    ///
+    /// Of the product's rows 80 % are people who are in the org too, known by their e-mail address, which may be in other
+    /// case; other fields differ in some. 2 % are in the org twice. The org's records are old: no change event tells of
+    /// them. The product appends its rows to the backfill log, and two workers, who share one consumer group, answer
+    /// every question (link_wanted, wanted, rejected); some they answer twice, with two keys. Then people touch every
+    /// record of the org that has no key yet, and the product takes those in.
+    ///
+    /// At the end each row must have one record and each record one row, equal in every field as the policies of the
+    /// mapping say; no record may have been made for a row whose record was there; and each row that is in the org twice
+    /// must have been asked about.
+    Onboarding(Onboarding),
     /// How fast a backlog of changes of distinct, linked records drains, and what it costs.
     ///
     /// First the engine makes all records in the orgs, so that they are linked; that is not timed. Then it is stopped, one

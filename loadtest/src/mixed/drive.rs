@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::editors::Editors;
+use super::rhythm::Rhythm;
 use super::session::{Session, World};
 use super::stage::{Part, Stage};
 use crate::cli::{Faults, Kills};
@@ -120,8 +121,7 @@ async fn edit(
     let mut dice = Dice::new(world.seed, 3_000_000);
     let mut made = 0;
     let mut told = Instant::now();
-    let mut next_engine = load.kills.engine;
-    let mut next_redis = load.kills.redis;
+    let mut rhythm = Rhythm::new(&load.kills);
     loop {
         let elapsed = started.elapsed();
         let share = (elapsed.as_secs_f64() / load.seconds).min(1.0);
@@ -132,25 +132,11 @@ async fn edit(
         if (made >= load.changes && people_done) || over {
             return Ok(());
         }
-        stage.check()?;
+        stage.check().await?;
         if elapsed.as_secs_f64() < load.seconds {
-            let parts = [
-                (Part::Engine, &mut next_engine, load.kills.engine),
-                (Part::Redis, &mut next_redis, load.kills.redis),
-            ];
-            for (part, next, every) in parts {
-                let (Some(at), Some(every)) = (*next, every) else {
-                    continue;
-                };
-                if elapsed >= at {
-                    stage.strike(part).await?;
-                    *next = Some(elapsed + every);
-                    match part {
-                        Part::Engine => struck.engine += 1,
-                        Part::Redis => struck.redis += 1,
-                    }
-                }
-            }
+            rhythm.keep(stage).await?;
+            struck.engine = rhythm.struck(Part::Engine);
+            struck.redis = rhythm.struck(Part::Redis);
         }
         if told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();

@@ -26,7 +26,7 @@ struct Person {
     seconds: f64,
     started: Instant,
     done: Arc<AtomicU64>,
-    unlinked: Arc<AtomicU64>,
+    made: Arc<AtomicU64>,
     begun: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
@@ -41,7 +41,7 @@ impl Editors {
     pub(super) fn start(world: &World, session: &Session, total: u64, seconds: f64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let begun = Arc::new(AtomicU64::new(0));
-        let unlinked = Arc::new(AtomicU64::new(0));
+        let made = Arc::new(AtomicU64::new(0));
         let people = (0..PEOPLE).map(|number| Person {
             admin: world.admin.clone(),
             seats: session.seats.clone(),
@@ -50,7 +50,7 @@ impl Editors {
             seconds,
             started: Instant::now(),
             done: session.org_edits.clone(),
-            unlinked: unlinked.clone(),
+            made: made.clone(),
             begun: begun.clone(),
             stop: stop.clone(),
         });
@@ -102,7 +102,7 @@ impl Person {
             return Ok(false);
         };
         // Edits of records that have not arrived are refused and thrown again: that must not make more new ones.
-        let create = self.unlinked.load(Ordering::Relaxed) * ONE_NEW_IN <= self.done.load(Ordering::Relaxed);
+        let create = self.made.load(Ordering::Relaxed) * ONE_NEW_IN <= self.done.load(Ordering::Relaxed);
         let edit = {
             let mut product = seat.tenant.lock();
             let edit = seat.plan().org_edit(&product, now_ms(), create);
@@ -113,13 +113,18 @@ impl Person {
             edit
         };
         let answer = self.admin.edit(&seat.tenant.name, &edit).await?;
-        if answer == Answer::Refused {
-            return Ok(false);
-        }
+        let Answer::Done(id) = answer else { return Ok(false) };
         self.done.fetch_add(1, Ordering::Relaxed);
-        if edit.record.is_none() {
-            seat.unlinked.fetch_add(1, Ordering::Relaxed);
-            self.unlinked.fetch_add(1, Ordering::Relaxed);
+        let product = seat.tenant.lock();
+        seat.plan().org_edited(&product, &edit, id);
+        if edit.op == "create" {
+            self.made.fetch_add(1, Ordering::Relaxed);
+            let asked_about = product
+                .shapes
+                .objects
+                .get(edit.object)
+                .is_some_and(|o| !o.matching.is_empty());
+            seat.unlinked.fetch_add(u64::from(!asked_about), Ordering::Relaxed);
         }
         Ok(true)
     }

@@ -4,12 +4,15 @@ mod drive;
 mod editors;
 mod record;
 mod rest;
+mod rhythm;
 mod session;
 mod stage;
 
 pub use drive::Load;
 pub use rest::{Judged, Patience};
-pub use session::{Session, World};
+pub(crate) use rest::{calls, until_quiet};
+pub(crate) use rhythm::{Rhythm, Struck};
+pub use session::{Seat, Session, Staff, World};
 pub use stage::{Part, Stage, Still};
 
 use std::collections::BTreeMap;

@@ -93,7 +93,7 @@ pub(super) async fn rest_and_judge(
         tokio::time::sleep(JUDGE_EVERY).await;
     };
     tokio::time::sleep(patience.watch).await;
-    stage.check()?;
+    stage.check().await?;
     for ((tenant, before), after) in history.tenants.iter_mut().zip(&calls).zip(self::calls(world).await?) {
         tenant.written_at_rest = if tenant.rested {
             after.rows.saturating_sub(before.rows)
@@ -111,7 +111,10 @@ pub(super) async fn rest_and_judge(
 }
 
 /// Waits until nothing moves; then names the tenants that still do when patience ends.
-async fn until_quiet(
+///
+/// # Errors
+/// When a part of the stack dies, or does not answer.
+pub(crate) async fn until_quiet(
     world: &World,
     session: &Session,
     patience: &Patience,
@@ -124,12 +127,12 @@ async fn until_quiet(
     let mut applied = session.applied.load(Ordering::Relaxed);
     let mut quiet_since = Instant::now();
     loop {
-        stage.check()?;
+        stage.check().await?;
         let under_way = under_way(&mut connection, session).await?;
         let feed = feed_waiting(&mut connection).await?;
         let now = rows(world).await?;
         let applied_now = session.applied.load(Ordering::Relaxed);
-        let reader_busy = feed > 0 || !session.reader_idle.load(Ordering::Relaxed) || applied_now != applied;
+        let reader_busy = feed > 0 || !session.readers_idle() || applied_now != applied;
         if under_way.iter().any(|&count| count > 0) || reader_busy || now != before {
             quiet_since = Instant::now();
         }
@@ -181,7 +184,7 @@ async fn feed_waiting(connection: &mut MultiplexedConnection) -> Result<u64, Loa
     Ok(group.pending as u64 + u64::from(unread))
 }
 
-async fn calls(world: &World) -> Result<Vec<Calls>, LoadError> {
+pub(crate) async fn calls(world: &World) -> Result<Vec<Calls>, LoadError> {
     futures::future::try_join_all(world.orgs.iter().map(|org| world.admin.calls(&org.name))).await
 }
 

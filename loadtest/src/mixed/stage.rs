@@ -23,7 +23,7 @@ pub trait Stage {
     ///
     /// # Errors
     /// The part that died.
-    fn check(&mut self) -> Result<(), LoadError>;
+    fn check(&mut self) -> impl Future<Output = Result<(), LoadError>>;
 }
 
 impl Stage for Stack {
@@ -34,7 +34,7 @@ impl Stage for Stack {
         }
     }
 
-    fn check(&mut self) -> Result<(), LoadError> {
+    async fn check(&mut self) -> Result<(), LoadError> {
         Stack::check(self)
     }
 }
@@ -48,7 +48,7 @@ impl Stage for Still {
         Err(LoadError::Usage(format!("{part:?} cannot be killed here")))
     }
 
-    fn check(&mut self) -> Result<(), LoadError> {
+    async fn check(&mut self) -> Result<(), LoadError> {
         Ok(())
     }
 }

@@ -23,6 +23,15 @@ pub(super) fn rest(tenant: &TenantHistory, findings: &mut Findings) {
     }
 }
 
+/// Whoever people made in the org is in the product too, where the product is asked.
+pub(super) fn strangers(tenant: &TenantHistory, findings: &mut Findings) {
+    if tenant.unasked_rows > 0 {
+        findings.divergences += tenant.unasked_rows;
+        let what = "rows that people made in the org, without a key and so not in the product";
+        findings.tenant(Promise::C1, tenant.unasked_rows, tenant, what);
+    }
+}
+
 /// One record is there on both sides or on neither, with equal fields.
 pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
     let differ = |findings: &mut Findings, field: &str, what: &str| {

@@ -22,6 +22,7 @@ fn events(case: &Case<'_>, findings: &mut Findings) {
     for step in &case.record.steps {
         match step {
             Step::Create(fields) | Step::Edit(fields) => set(&mut row, fields, true),
+            Step::TakenIn(fields) => set(&mut row, fields, false),
             Step::Changed(fields) => {
                 if says_only_own_values(case, &row, fields) {
                     findings.echoes += 1;
@@ -76,14 +77,16 @@ fn says_only_own_values(case: &Case<'_>, row: &[(Value, bool)], fields: &Fields)
         })
 }
 
-/// Engine writes ≤ edits + retries; and writes that change nothing ≤ what edits and retries explain.
+/// Engine writes ≤ edits + retries, and one that brings its key to a record that people made; and writes that change nothing ≤ what edits and retries explain.
 fn writes(case: &Case<'_>, findings: &mut Findings) {
     let record = case.record;
     let retries = case.tenant.retries_allowed;
-    let edits = record
-        .steps
-        .iter()
-        .filter(|step| matches!(step, Step::Create(_) | Step::Edit(_) | Step::Delete | Step::Wanted));
+    let edits = record.steps.iter().filter(|step| {
+        matches!(
+            step,
+            Step::Create(_) | Step::Edit(_) | Step::TakenIn(_) | Step::Delete | Step::Wanted
+        )
+    });
     let by_people = record.commits.iter().filter(|commit| !commit.engine).count();
     let allowed = (edits.count() + by_people) as u64 + retries;
     let written = record.commits.iter().filter(|commit| commit.engine).count() as u64;
@@ -116,7 +119,7 @@ fn writes(case: &Case<'_>, findings: &mut Findings) {
 /// An edit whose write may find the org already equal: it never brought a value of its own to the org.
 fn may_change_nothing(case: &Case<'_>, step: &Step) -> bool {
     let (Step::Create(fields) | Step::Edit(fields)) = step else {
-        return *step == Step::Wanted;
+        return matches!(step, Step::Wanted | Step::TakenIn(_));
     };
     !fields.iter().any(|(at, value)| {
         let unique = case

@@ -59,6 +59,7 @@ fn tell(text: &mut String, object: &Object, record: &RecordHistory) {
         let told = match step {
             Step::Create(fields) => format!("create   {}", named(object, fields)),
             Step::Edit(fields) => format!("edit     {}", named(object, fields)),
+            Step::TakenIn(fields) => format!("taken in {}", named(object, fields)),
             Step::Changed(fields) => format!("changed  {}", named(object, fields)),
             Step::Conflict { fields, winner } => format!("conflict {} winner {winner:?}", names(object, fields)),
             Step::Rejected(fields) => format!("rejected {}", names(object, fields)),

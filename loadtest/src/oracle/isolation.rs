@@ -2,15 +2,12 @@
 
 use super::Case;
 use super::verdict::{Findings, Promise};
-use crate::history::Step;
+use crate::history::RecordHistory;
 use crate::value::Mark;
 
 pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
     let record = case.record;
-    let events = record.steps.iter().filter_map(|step| match step {
-        Step::Changed(fields) => Some(fields),
-        _ => None,
-    });
+    let events = record.steps.iter().filter_map(RecordHistory::heard);
     let commits = record.commits.iter().map(|commit| &commit.fields);
     let travelled = events.chain(commits).flatten().map(|(_, value)| value);
     let finals = record.product_row.iter().chain(&record.org_rows).flatten();

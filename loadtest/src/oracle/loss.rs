@@ -94,10 +94,8 @@ fn org_edits(case: &Case<'_>, field: u8, name: &str, findings: &mut Findings) {
 }
 
 fn reached_product(record: &RecordHistory, field: u8, value: &Value) -> bool {
-    record.steps.iter().any(|step| match step {
-        Step::Changed(fields) => value_of(fields, field) == Some(value),
-        _ => false,
-    })
+    let mut heard = record.steps.iter().filter_map(RecordHistory::heard);
+    heard.any(|fields| value_of(fields, field) == Some(value))
 }
 
 /// A delete in the org that the product never heard of, while the product still has the row.

@@ -59,6 +59,7 @@ pub fn judge(history: &History) -> Verdict {
     let mut findings = Findings::default();
     for (tenant_index, tenant) in history.tenants.iter().enumerate() {
         converge::rest(tenant, &mut findings);
+        converge::strangers(tenant, &mut findings);
         invention::tenant(tenant, &mut findings);
         create::tenant(tenant, &mut findings);
         conserve::tenant(tenant, &mut findings);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Case;
 use super::verdict::{Findings, Promise};
-use crate::history::{RecordHistory, Step, value_of};
+use crate::history::{RecordHistory, value_of};
 use crate::value::Value;
 
 pub(super) fn record(case: &Case<'_>, findings: &mut Findings) {
@@ -53,10 +53,8 @@ fn to_org(case: &Case<'_>, field: u8, name: &str, findings: &mut Findings) {
 fn to_product(case: &Case<'_>, field: u8, name: &str, findings: &mut Findings) {
     let commits = case.record.commits.iter().filter(|commit| !commit.engine);
     let place = places(commits.filter_map(|commit| value_of(&commit.fields, field)));
-    let events = case.record.steps.iter().filter_map(|step| match step {
-        Step::Changed(fields) => value_of(fields, field),
-        _ => None,
-    });
+    let events = case.record.steps.iter().filter_map(RecordHistory::heard);
+    let events = events.filter_map(|fields| value_of(fields, field));
     for _ in 0..falls(&place, events) {
         findings.at(
             Promise::C6,

@@ -140,6 +140,69 @@ fn right_histories_are_clean() {
     }
 }
 
+/// Made by a person, asked about, taken in, and given its key.
+fn taken_in() -> RecordHistory {
+    RecordHistory {
+        object: 1,
+        key: "contact-1".to_owned(),
+        steps: vec![Step::TakenIn(fields(&Contact::FULL))],
+        product_row: Some(Contact::row(&[])),
+        commits: vec![
+            Commit {
+                seq: None,
+                ..commit(false, CommitKind::Create, &Contact::FULL, 0)
+            },
+            commit(true, CommitKind::Update, &[], 10),
+        ],
+        org_rows: vec![Contact::row(&[])],
+        ..RecordHistory::default()
+    }
+}
+
+#[test]
+fn a_record_that_people_made_and_the_product_took_in_is_clean() {
+    assert_eq!(broken(taken_in()), []);
+    let mut record = taken_in();
+    record.steps.push(Step::Changed(fields(&Contact::FULL)));
+    record.steps.push(Step::Edit(fields(&[("first_name", "First q0p2z")])));
+    let edit = [("first_name", "First q0p2z")];
+    record.commits.push(commit(true, CommitKind::Update, &edit, 20));
+    both(&mut record, &edit);
+    assert_eq!(broken(record), []);
+    let mut dropped = taken_in();
+    dropped.steps.push(Step::Delete);
+    dropped.product_row = None;
+    dropped.commits.clear();
+    dropped.org_rows.clear();
+    assert_eq!(broken(dropped), []);
+}
+
+#[test]
+fn c1_c3_c5_c6_a_record_taken_in_is_judged_like_any_other() {
+    let mut unheard = taken_in();
+    let edit = [("first_name", "First q0h2z")];
+    let by_hand = commit(false, CommitKind::Update, &edit, 0);
+    unheard.commits.insert(1, Commit { seq: None, ..by_hand });
+    unheard.org_rows = vec![Contact::row(&edit)];
+    assert_eq!(broken(unheard), [(Promise::C1, 1), (Promise::C3, 1)]);
+    let mut twice = taken_in();
+    twice.commits.push(commit(true, CommitKind::Create, &Contact::FULL, 20));
+    twice.org_rows.push(Contact::row(&[]));
+    assert_eq!(broken(twice), [(Promise::C5, 2)]);
+    let mut touched = taken_in();
+    touched.commits.push(commit(true, CommitKind::Update, &[], 20));
+    assert_eq!(broken(touched), [(Promise::C7, 1)], "the key is written once");
+}
+
+#[test]
+fn c1_a_record_that_people_made_and_nobody_was_asked_about_is_found() {
+    let mut history = run(Contact::synced());
+    history.tenants[0].unasked_rows = 2;
+    let verdict = judge(&history);
+    assert_eq!(found(&verdict), [(Promise::C1, 2)]);
+    assert_eq!((verdict.divergences, verdict.unlinked), (2, 2));
+}
+
 #[test]
 fn a_value_replaced_before_it_was_sent_is_not_lost() {
     let mut record = Contact::edited("first_name", "First q0p3z");

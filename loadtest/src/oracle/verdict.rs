@@ -81,6 +81,8 @@ pub struct Verdict {
     pub duplicates: u64,
     /// Edits lost in silence.
     pub lost: u64,
+    /// Records of the orgs that have no key at the end.
+    pub unlinked: u64,
     /// Conflict events that reached the product.
     pub conflicts: u64,
     /// `rejected` events that reached the product.
@@ -164,6 +166,11 @@ impl Findings {
             echoes: self.echoes,
             duplicates: self.duplicates,
             lost: self.lost,
+            unlinked: history
+                .tenants
+                .iter()
+                .map(|tenant| tenant.unkeyed_rows + tenant.unasked_rows)
+                .sum(),
             conflicts: steps().filter(|step| matches!(step, Step::Conflict { .. })).count() as u64,
             rejected: steps().filter(|step| matches!(step, Step::Rejected(_))).count() as u64,
             overwritten_unsent: self.overwritten_unsent,

@@ -32,10 +32,10 @@ pub struct OrgInfo {
 }
 
 /// What came of an edit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Committed.
-    Done,
+    /// Committed; with the record's Salesforce id, where the port names it.
+    Done(Option<String>),
     /// Refused: nothing happened (such as: no record with this key, yet or any more).
     Refused,
 }
@@ -79,8 +79,10 @@ impl Admin {
     /// When the port does not answer; a refusal is an [`Answer`].
     pub async fn edit(&self, org: &str, edit: &OrgEdit) -> Result<Answer, LoadError> {
         let mut body = json!({"entity": edit.entity, "op": edit.op, "as": "human"});
-        if let (Some(body), Some(key)) = (body.as_object_mut(), &edit.key) {
-            body.insert("key".to_owned(), Json::from(key.clone()));
+        for (name, value) in [("key", &edit.key), ("id", &edit.id)] {
+            if let (Some(body), Some(value)) = (body.as_object_mut(), value) {
+                body.insert(name.to_owned(), Json::from(value.clone()));
+            }
         }
         if let (Some(body), false) = (body.as_object_mut(), edit.fields.is_empty()) {
             body.insert("fields".to_owned(), Json::Object(edit.fields.clone()));
@@ -92,7 +94,10 @@ impl Admin {
             .send()
             .await?;
         match answer.status().as_u16() {
-            200..=299 => Ok(Answer::Done),
+            200..=299 => {
+                let done: Json = answer.json().await?;
+                Ok(Answer::Done(done.get("id").and_then(Json::as_str).map(str::to_owned)))
+            }
             400..=499 => Ok(Answer::Refused),
             status => Err(LoadError::Admin(format!(
                 "an edit in org {org} was answered with status {status}"
@@ -107,6 +112,37 @@ impl Admin {
     pub async fn records(&self, org: &str, entity: &str, deleted: bool) -> Result<Vec<Json>, LoadError> {
         let suffix = if deleted { "?deleted=true" } else { "" };
         self.list(&format!("/orgs/{org}/records/{entity}{suffix}")).await
+    }
+
+    /// Live rows of an object, with these fields.
+    ///
+    /// # Errors
+    /// When the port does not answer with a list.
+    pub async fn columns(&self, org: &str, entity: &str, fields: &[&str]) -> Result<Vec<Json>, LoadError> {
+        let fields = fields.join(",");
+        self.list(&format!("/orgs/{org}/records/{entity}?fields={fields}"))
+            .await
+    }
+
+    /// Makes many rows that no change event tells of; their ids.
+    ///
+    /// # Errors
+    /// When the port refuses them or does not answer.
+    pub async fn load(&self, org: &str, entity: &str, rows: &[Json]) -> Result<Vec<String>, LoadError> {
+        let body = json!({"entity": entity, "rows": rows});
+        let url = format!("{}/orgs/{org}/load", self.url);
+        let answer = self.client.post(url).json(&body).send().await?;
+        let status = answer.status();
+        let ids = answer.json::<Json>().await?;
+        let ids = ids.get("ids").and_then(Json::as_array);
+        let ids: Option<Vec<String>> = ids.map(|ids| ids.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+        ids.filter(|ids| ids.len() == rows.len()).ok_or_else(|| {
+            LoadError::Admin(format!(
+                "{} rows loaded into org {org} were answered with status {}",
+                rows.len(),
+                status.as_u16()
+            ))
+        })
     }
 
     /// Every commit of the rows with this key, in order.

@@ -48,7 +48,8 @@ pub async fn collect(
             let place = places.get(&(at, key.to_owned())).copied();
             match place.and_then(|place| tenant.records.get_mut(place)) {
                 Some(record) => record.org_rows.push(read_row(shapes, object, &row, &parents)),
-                None if key.is_empty() => tenant.unkeyed_rows += 1,
+                None if key.is_empty() && object.matching.is_empty() => tenant.unkeyed_rows += 1,
+                None if key.is_empty() => tenant.unasked_rows += 1,
                 None if key.starts_with(RESERVED) => {}
                 None => tenant.unknown_keys += 1,
             }

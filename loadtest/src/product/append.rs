@@ -1,4 +1,4 @@
-//! Appenders: relays that empty the outbox into the tenant's log, and the lower bound of calls from what they appended.
+//! Appenders: relays that empty the outbox into the tenant's logs, and the lower bound of calls from what they appended.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 
 use super::Tenant;
-use super::table::{Entry, LANES, Product};
+use super::outbox::{CHANGES, Entry, LANES};
+use super::table::Product;
 use crate::dice::Dice;
 use crate::history::StreamId;
 use crate::stack::connect;
@@ -80,7 +81,7 @@ pub struct Appender {
 impl Appender {
     /// Appends until told to stop. Each pipeline is repeated until Redis acknowledged all of it.
     pub async fn run(mut self) {
-        let key = format!("tandem:{{{}}}:changes", self.tenant.name);
+        let tenant = self.tenant.name.clone();
         let pressure_key = format!("tandem:{{{}}}:backpressure", self.tenant.name);
         let mut connection = None;
         let mut looked = tokio::time::Instant::now();
@@ -106,7 +107,7 @@ impl Appender {
                 }
                 looked = tokio::time::Instant::now();
             }
-            match append(open, &key, &batch).await {
+            match append(open, &tenant, &batch).await {
                 Ok(ids) => self.acknowledged(&batch, &ids),
                 Err(_) => {
                     connection = None;
@@ -133,7 +134,9 @@ impl Appender {
                 queue.pop_front();
             }
             product.acknowledged += 1;
-            product.last_acknowledged = product.last_acknowledged.max(id);
+            if entry.log == CHANGES {
+                product.last_acknowledged = product.last_acknowledged.max(id);
+            }
             if entry.dirty && !entry.copy {
                 let object = product.records.get(entry.record).map_or(0, |record| record.object);
                 let delete = entry
@@ -157,11 +160,12 @@ impl Appender {
 
 async fn append(
     connection: &mut MultiplexedConnection,
-    key: &str,
+    tenant: &str,
     batch: &[Entry],
 ) -> Result<Vec<StreamId>, redis::RedisError> {
     let mut pipeline = redis::pipe();
     for entry in batch {
+        let key = format!("tandem:{{{tenant}}}:{}", entry.log);
         let command = pipeline.cmd("XADD").arg(key).arg("*");
         for (name, value) in &entry.fields {
             command.arg(*name).arg(value);

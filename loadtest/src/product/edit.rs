@@ -18,6 +18,10 @@ const HOT_EVERY: usize = 50;
 const DELETE_PERCENT: f64 = 1.5;
 /// Edits in the org that delete, percent.
 const ORG_DELETE_PERCENT: f64 = 2.0;
+/// Edits in the org that are of a record which people made there, whether it has a key by now or not, percent.
+const STRANGER_PERCENT: f64 = 10.0;
+/// New records in the org that are of objects whose records the product is asked about, percent.
+const ASKED_ABOUT_PERCENT: f64 = 75.0;
 /// People in the org edit records that are at least so old, ms: they must have arrived.
 const SETTLED_MS: u64 = 3_000;
 /// Throws of the dice to find a record that suits.
@@ -25,26 +29,34 @@ const TRIES: usize = 20;
 
 /// What may be deleted is a matter of the record's number, so that each rule of life and death is decided by one side:
 /// 3 by people in the org or the product, 5 by the product, 7 by the product, which makes some of them again.
-/// No other record refers to these.
-fn class(record: usize) -> usize {
-    (record / super::LANES) % 10
+/// What people made in the org is of the first kind. No other record refers to these.
+fn class(product: &Product, record: usize) -> usize {
+    if product.is_taken_in(record) {
+        3
+    } else {
+        (record / super::LANES) % 10
+    }
 }
 
-fn deletable(record: usize) -> bool {
-    matches!(class(record), 3 | 5 | 7)
+fn deletable(product: &Product, record: usize) -> bool {
+    matches!(class(product, record), 3 | 5 | 7)
 }
 
 /// One edit for people in the org to make.
 #[derive(Debug, Clone)]
 pub struct OrgEdit {
-    /// The record it is for; `None`: a new record without a key.
+    /// The record it is for; `None`: a new record without a key, or one that people made before.
     pub record: Option<usize>,
+    /// Index of its object.
+    pub object: usize,
     /// Salesforce name of the object.
     pub entity: String,
     /// `create`, `update` or `delete`.
     pub op: &'static str,
-    /// The record's key, for a record that has one.
+    /// The record's key, for a record that the product knows by it.
     pub key: Option<String>,
+    /// The record's Salesforce id, for one that people made.
+    pub id: Option<String>,
     /// Salesforce fields.
     pub fields: Map<String, Json>,
     /// The same in the product's terms.
@@ -59,6 +71,8 @@ pub struct Plan {
     records: usize,
     by_object: Vec<Vec<usize>>,
     org_edits: u64,
+    /// Records that people made in the org and the product is asked about: object and Salesforce id.
+    strangers: Vec<(usize, String)>,
 }
 
 impl Plan {
@@ -71,6 +85,7 @@ impl Plan {
             records,
             by_object: vec![Vec::new(); objects],
             org_edits: 0,
+            strangers: Vec::new(),
         }
     }
 
@@ -154,7 +169,7 @@ impl Plan {
         if history.product_row.is_none() {
             return self.fill(product, record, now_ms);
         }
-        if deletable(record) && self.dice.chance(DELETE_PERCENT * 10.0 / 3.0) {
+        if deletable(product, record) && self.dice.chance(DELETE_PERCENT * 10.0 / 3.0) {
             return product.delete(record, now_ms);
         }
         let object = history.object;
@@ -234,7 +249,7 @@ impl Plan {
             let Some(&record) = self.dice.pick(parents) else {
                 return Json::Null;
             };
-            if !deletable(record) {
+            if !deletable(product, record) {
                 return product
                     .records
                     .get(record)
@@ -257,23 +272,23 @@ impl Plan {
             return self.org_create(product, mark);
         }
         let delete = self.dice.chance(ORG_DELETE_PERCENT);
+        if self.dice.chance(STRANGER_PERCENT)
+            && let Some((object, id)) = self.dice.pick(&self.strangers).cloned()
+        {
+            let edit = self.org_change(product, object, mark, delete)?;
+            return Some(OrgEdit { id: Some(id), ..edit });
+        }
         let record = self.choose(product.records.len(), |record| {
             product
                 .records
                 .get(record)
                 .is_some_and(|history| history.product_row.is_some())
                 && product.made_at(record) + SETTLED_MS <= now_ms
-                && (!delete || class(record) == 3)
+                && (!delete || class(product, record) == 3)
         })?;
         let history = product.records.get(record)?;
         let (object, key) = (history.object, history.key.clone());
-        let data = if delete {
-            Map::new()
-        } else {
-            self.some_fields(product, object, mark)
-        };
-        let op = if delete { "delete" } else { "update" };
-        let edit = self.for_org(product, object, op, &data)?;
+        let edit = self.org_change(product, object, mark, delete)?;
         Some(OrgEdit {
             record: Some(record),
             key: Some(key),
@@ -281,9 +296,41 @@ impl Plan {
         })
     }
 
+    /// A change or the delete of some record of this object.
+    fn org_change(&mut self, product: &Product, object: usize, mark: Mark, delete: bool) -> Option<OrgEdit> {
+        if delete {
+            return self.for_org(product, object, "delete", &Map::new());
+        }
+        let data = self.some_fields(product, object, mark);
+        self.for_org(product, object, "update", &data)
+    }
+
+    /// Notes what came of an edit by people in the org.
+    pub fn org_edited(&mut self, product: &Product, edit: &OrgEdit, id: Option<String>) {
+        let asked = product
+            .shapes
+            .objects
+            .get(edit.object)
+            .is_some_and(|o| !o.matching.is_empty());
+        match (edit.op, id) {
+            ("create", Some(id)) if asked => self.strangers.push((edit.object, id)),
+            ("delete", _) => self.strangers.retain(|(_, known)| Some(known) != edit.id.as_ref()),
+            _ => {}
+        }
+    }
+
     fn org_create(&mut self, product: &Product, mark: Mark) -> Option<OrgEdit> {
-        let object = self.dice.below(self.by_object.len());
         let shapes = product.shapes.clone();
+        let asked_about = |at: &usize| {
+            shapes
+                .objects
+                .get(*at)
+                .is_some_and(|object| !object.matching.is_empty())
+        };
+        let asked_about: Vec<usize> = (0..self.by_object.len()).filter(asked_about).collect();
+        let any = self.dice.below(self.by_object.len());
+        let chosen = self.dice.pick(&asked_about).copied();
+        let object = chosen.filter(|_| self.dice.chance(ASKED_ABOUT_PERCENT)).unwrap_or(any);
         let mut data = Map::new();
         for field in &shapes.objects.get(object)?.fields {
             data.insert(field.name.clone(), self.value(product, field, mark));
@@ -309,9 +356,11 @@ impl Plan {
         }
         Some(OrgEdit {
             record: None,
+            object,
             entity: shape.salesforce.clone(),
             op,
             key: None,
+            id: None,
             fields,
             plain,
         })
@@ -324,7 +373,7 @@ fn may_change(product: &Product, record: usize) -> bool {
         return false;
     };
     let by_product = matches!(history.steps.last(), Some(Step::Delete));
-    history.product_row.is_some() || (class(record) == 7 && by_product)
+    history.product_row.is_some() || (class(product, record) == 7 && by_product)
 }
 
 fn may_be_empty(field: &Field) -> bool {
@@ -432,10 +481,29 @@ mod tests {
             .collect();
         assert!(edits.iter().any(|edit| edit.op == "create" && edit.key.is_none()));
         for edit in edits.iter().filter(|edit| edit.op == "delete") {
-            assert_eq!(class(edit.record.expect("a record")), 3);
+            assert_eq!(class(&product, edit.record.expect("a record")), 3);
         }
         let updates = edits.iter().filter(|edit| edit.op == "update").count();
         assert!(updates > 300, "{updates}");
         assert!(run(5, 5).records.iter().all(|record| record.org_attempts.is_empty()));
+
+        let made = edits
+            .iter()
+            .find(|edit| edit.op == "create" && edit.object == 1)
+            .expect("a contact");
+        plan.org_edited(&product, made, Some("003000000000001AAA".to_owned()));
+        let again = |plan: &mut Plan| {
+            let edits = (0..500).filter_map(|_| plan.org_edit(&product, 100_000, false));
+            edits.filter(|edit| edit.id.is_some()).collect::<Vec<_>>()
+        };
+        let of_it = again(&mut plan);
+        assert!(of_it.len() > 20 && of_it.iter().all(|edit| edit.entity == "Contact" && edit.key.is_none()));
+        let gone = of_it.iter().find(|edit| edit.op == "delete");
+        let gone = gone.cloned().unwrap_or(OrgEdit {
+            op: "delete",
+            ..of_it[0].clone()
+        });
+        plan.org_edited(&product, &gone, None);
+        assert!(again(&mut plan).is_empty());
     }
 }

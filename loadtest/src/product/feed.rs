@@ -1,4 +1,4 @@
-//! The consumer of the feed: one active reader, deduplication by event id, each event applied as the contract says.
+//! Consumers of the feed: deduplication by event id, each event applied as the contract says.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
@@ -11,6 +11,7 @@ use redis::{AsyncCommands, FromRedisValue, RedisResult};
 use serde_json::{Map, Value as Json};
 
 use super::Tenant;
+use super::answer;
 use super::table::{Cause, Product};
 use crate::history::Step;
 use crate::stack::connect_for_blocking;
@@ -20,7 +21,6 @@ use crate::value::Side;
 pub const FEED: &str = "tandem:events:{0}";
 /// The consumer group of the product.
 pub const GROUP: &str = "app";
-const CONSUMER: &str = "worker-1";
 /// Events read at once.
 const COUNT: usize = 200;
 /// How long one read waits, ms.
@@ -103,13 +103,13 @@ pub struct Reader {
     pub applied: Arc<AtomicU64>,
     /// Raised while the last read found nothing.
     pub idle: Arc<AtomicBool>,
-    /// Ids already applied.
-    pub seen: Seen,
+    /// Its name in the group.
+    pub consumer: String,
 }
 
 impl Reader {
     /// Reads and applies until told to stop. After a broken connection it first reads again what it had not confirmed.
-    pub async fn run(mut self) {
+    pub async fn run(self) {
         while !self.stop.load(Ordering::Relaxed) {
             if self.session().await.is_err() {
                 self.idle.store(false, Ordering::Relaxed);
@@ -118,7 +118,7 @@ impl Reader {
         }
     }
 
-    async fn session(&mut self) -> RedisResult<()> {
+    async fn session(&self) -> RedisResult<()> {
         let mut connection = connect_for_blocking(&self.redis_url).await?;
         let made: RedisResult<()> = connection.xgroup_create_mkstream(FEED, GROUP, "0").await;
         if let Err(error) = made
@@ -129,7 +129,7 @@ impl Reader {
         let mut from = "0";
         while !self.stop.load(Ordering::Relaxed) {
             let options = StreamReadOptions::default()
-                .group(GROUP, CONSUMER)
+                .group(GROUP, &self.consumer)
                 .count(COUNT)
                 .block(BLOCK_MS);
             let reply: Option<StreamReadReply> = connection.xread_options(&[FEED], &[from], &options).await?;
@@ -152,18 +152,19 @@ impl Reader {
         Ok(())
     }
 
-    fn deliver(&mut self, entry: &RedisEntry) {
+    fn deliver(&self, entry: &RedisEntry) {
         let fields: HashMap<String, String> = entry
             .map
             .iter()
             .filter_map(|(name, value)| Some((name.clone(), String::from_redis_value_ref(value).ok()?)))
             .collect();
         let event = parse(&fields);
-        if !self.seen.first_time(&event.id) {
+        let Some(tenant) = self.tenants.get(&event.tenant) else {
             return;
-        }
-        if let Some(tenant) = self.tenants.get(&event.tenant) {
-            apply(&mut tenant.lock(), &event, now_ms());
+        };
+        let mut product = tenant.lock();
+        if product.seen.first_time(&event.id) {
+            apply(&mut product, &event, now_ms());
             self.applied.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -180,6 +181,9 @@ pub fn now_ms() -> u64 {
 /// Applies one event to the product.
 pub fn apply(product: &mut Product, event: &Event, now_ms: u64) {
     *product.events.entry(event.kind.clone()).or_insert(0) += 1;
+    if event.kind == "link_wanted" && event.key.is_empty() {
+        return answer::whose(product, event, now_ms);
+    }
     let Some(record) = product.find(&event.object, &event.key) else {
         return;
     };
@@ -193,6 +197,8 @@ pub fn apply(product: &mut Product, event: &Event, now_ms: u64) {
     match event.kind.as_str() {
         "changed" => product.apply_changed(record, &event.data, cause, now_ms),
         "deleted" => product.apply_deleted(record, cause, now_ms),
+        "link_wanted" => answer::which(product, record, event, now_ms),
+        "rejected" if answer::was_refused(event) => answer::refused(product, record, event, now_ms),
         "wanted" => {
             let wanted = names(&event.detail);
             let data = present(product, record, &wanted);

@@ -1,15 +1,20 @@
 //! The product: an ordinary SaaS with rows, an outbox whose trigger also fires while events are applied, two appenders
 //! and one active consumer of the feed.
 
+mod answer;
 mod append;
 mod edit;
 mod feed;
+mod outbox;
+mod rfc3339;
 mod table;
 
+pub use answer::Identity;
 pub use append::{Appender, Floor, stream_id};
 pub use edit::{OrgEdit, Plan};
 pub use feed::{Event, FEED, GROUP, Reader, Seen, apply, now_ms, parse};
-pub use table::{Cause, Entry, LANES, Product};
+pub use outbox::{BACKFILL, CHANGES, Entry, LANES};
+pub use table::{Cause, Product};
 
 use std::sync::{Mutex, MutexGuard};
 

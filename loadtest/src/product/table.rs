@@ -1,40 +1,32 @@
-//! Rows, versions and the outbox of one tenant.
+//! Rows and versions of one tenant.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::answer::Identity;
 use super::append::Floor;
+use super::feed::Seen;
+use super::outbox::{CHANGES, Entry, LANES, Said};
 use crate::history::{Fields, RecordHistory, Step, StreamId};
 use crate::shape::{Shapes, id15};
-use crate::value::normal;
-
-/// Appenders a tenant: a record always goes through the same one, so its rows are appended in commit order.
-pub const LANES: usize = 2;
-
-/// One row of the outbox, to be appended to the tenant's log.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The outbox row's id, and so its idempotency key.
-    pub id: u64,
-    /// Index of the record.
-    pub record: usize,
-    /// Names and values of the stream entry.
-    pub fields: Vec<(&'static str, String)>,
-    /// Counts as a change made by people, so that it must reach the org.
-    pub dirty: bool,
-    /// A deliberate copy of an entry that was appended before.
-    pub copy: bool,
-}
 
 /// A row's bookkeeping beside its history.
 #[derive(Debug, Default, Clone)]
-struct Mark {
-    version: u64,
-    seen: Option<u64>,
-    salesforce_id: Option<String>,
+pub(super) struct Mark {
+    pub(super) version: u64,
+    /// The newest revision that the row has seen.
+    pub(super) seen: Option<u64>,
+    /// The Salesforce record, where an event has named it.
+    pub(super) salesforce_id: Option<String>,
+    /// The row was made for a Salesforce record that nobody knew.
+    pub(super) taken_in: bool,
+    /// The Salesforce record (15 characters) that an answer under way links the row to.
+    pub(super) answered: Option<String>,
     made_at_ms: u64,
+    /// Of the event that told a field last, where events are applied by several workers.
+    told: Vec<u64>,
 }
 
 /// What an applied event brought, beside its fields.
@@ -69,9 +61,17 @@ pub struct Product {
     pub changes: u64,
     /// Events applied, by type.
     pub events: BTreeMap<String, u64>,
-    marks: Vec<Mark>,
+    /// Ids of events already applied: part of what a row's transaction commits.
+    pub seen: Seen,
+    /// Who is who in Salesforce, as far as the product was asked.
+    pub identity: Identity,
+    /// Several workers apply events: one that comes late leaves alone what a newer one has told.
+    pub workers: bool,
+    /// The log that outbox rows are for at present.
+    pub log: &'static str,
+    pub(super) marks: Vec<Mark>,
     by_key: HashMap<(usize, String), usize>,
-    next_row: u64,
+    pub(super) next_row: u64,
     next_edit: u64,
 }
 
@@ -89,6 +89,10 @@ impl Product {
             named_ids: HashMap::new(),
             changes: 0,
             events: BTreeMap::new(),
+            seen: Seen::default(),
+            identity: Identity::default(),
+            workers: false,
+            log: CHANGES,
             marks: Vec::new(),
             by_key: HashMap::new(),
             next_row: 0,
@@ -148,7 +152,13 @@ impl Product {
         history.steps.push(step);
         self.write(record, &fields);
         self.changes += 1;
-        self.emit(record, "upsert", Some(data), now_ms, None, None, true);
+        let said = Said {
+            op: "upsert",
+            data: Some(data),
+            dirty: true,
+            ..Said::default()
+        };
+        self.emit(record, &said, now_ms);
     }
 
     /// People delete a row.
@@ -159,13 +169,21 @@ impl Product {
         history.steps.push(Step::Delete);
         history.product_row = None;
         self.changes += 1;
-        self.emit(record, "delete", None, now_ms, None, None, true);
+        let said = Said {
+            op: "delete",
+            dirty: true,
+            ..Said::default()
+        };
+        self.emit(record, &said, now_ms);
     }
 
     /// Applies a `changed` event. The trigger writes an outbox row, as for every change of a row.
     pub fn apply_changed(&mut self, record: usize, data: &Map<String, Json>, cause: Cause<'_>, now_ms: u64) {
-        let fields = self.normal_fields(record, data);
+        let mut fields = self.normal_fields(record, data);
         self.saw(record, cause.revision);
+        if self.workers {
+            self.leave_newer(record, cause.revision, &mut fields);
+        }
         let Some(history) = self.records.get_mut(record) else {
             return;
         };
@@ -176,19 +194,23 @@ impl Product {
         }
         self.write(record, &fields);
         // Fields that only Salesforce writes are no columns of the outbox.
-        let known = |name: &str| {
-            self.shapes
-                .objects
-                .get(object)
-                .is_some_and(|object| object.field(name).is_some())
+        let written = |name: &str| {
+            let at = self.shapes.objects.get(object).and_then(|object| object.field(name));
+            at.is_some_and(|at| fields.iter().any(|(field, _)| usize::from(*field) == at))
         };
         let sent: Map<String, Json> = data
             .iter()
-            .filter(|(name, _)| known(name))
+            .filter(|(name, _)| written(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         if !sent.is_empty() {
-            self.emit(record, "upsert", Some(&sent), now_ms, Some(cause), None, false);
+            let said = Said {
+                op: "upsert",
+                data: Some(&sent),
+                cause: Some(cause),
+                ..Said::default()
+            };
+            self.emit(record, &said, now_ms);
         }
     }
 
@@ -200,7 +222,12 @@ impl Product {
         };
         history.steps.push(Step::Deleted);
         if history.product_row.take().is_some() {
-            self.emit(record, "delete", None, now_ms, Some(cause), None, false);
+            let said = Said {
+                op: "delete",
+                cause: Some(cause),
+                ..Said::default()
+            };
+            self.emit(record, &said, now_ms);
         }
     }
 
@@ -211,8 +238,13 @@ impl Product {
             return;
         };
         history.steps.push(Step::Wanted);
-        let op = if data.is_some() { "upsert" } else { "delete" };
-        self.emit(record, op, data, now_ms, None, Some(cause.id), false);
+        let said = Said {
+            op: if data.is_some() { "upsert" } else { "delete" },
+            data,
+            answers: Some(cause.id),
+            ..Said::default()
+        };
+        self.emit(record, &said, now_ms);
     }
 
     /// Notes a step that changes no row.
@@ -221,6 +253,11 @@ impl Product {
         if let Some(history) = self.records.get_mut(record) {
             history.steps.push(step);
         }
+    }
+
+    /// The row was made for a Salesforce record that nobody knew.
+    pub fn is_taken_in(&self, record: usize) -> bool {
+        self.marks.get(record).is_some_and(|mark| mark.taken_in)
     }
 
     /// Remembers which Salesforce record an event named for this key.
@@ -235,14 +272,24 @@ impl Product {
         }
     }
 
-    /// Rows waiting to be appended.
-    pub fn waiting(&self) -> usize {
-        self.outbox.iter().map(VecDeque::len).sum()
-    }
-
-    /// The appender of a record.
-    pub fn lane(record: usize) -> usize {
-        record % LANES
+    /// Takes out what a newer event has told already, and remembers what this one tells.
+    fn leave_newer(&mut self, record: usize, revision: Option<u64>, fields: &mut Fields) {
+        let (Some(mark), Some(revision)) = (self.marks.get_mut(record), revision) else {
+            return;
+        };
+        fields.retain(|(at, _)| {
+            let at = usize::from(*at);
+            if mark.told.len() <= at {
+                mark.told.resize(at + 1, 0);
+            }
+            match mark.told.get_mut(at) {
+                Some(told) if *told <= revision => {
+                    *told = revision;
+                    true
+                }
+                _ => false,
+            }
+        });
     }
 
     fn saw(&mut self, record: usize, revision: Option<u64>) {
@@ -252,20 +299,12 @@ impl Product {
     }
 
     fn normal_fields(&self, record: usize, data: &Map<String, Json>) -> Fields {
-        let object = self
-            .records
-            .get(record)
-            .and_then(|history| self.shapes.objects.get(history.object));
-        let Some(object) = object else { return Fields::new() };
-        let known = data
-            .iter()
-            .filter_map(|(name, value)| Some((object.field(name)?, value)));
-        known
-            .filter_map(|(at, value)| Some((at as u8, normal(object.fields.get(at)?.kind, value))))
-            .collect()
+        let history = self.records.get(record);
+        let object = history.and_then(|history| self.shapes.objects.get(history.object));
+        object.map(|object| object.normal_fields(data)).unwrap_or_default()
     }
 
-    fn write(&mut self, record: usize, fields: &Fields) {
+    pub(super) fn write(&mut self, record: usize, fields: &Fields) {
         let Some(history) = self.records.get_mut(record) else {
             return;
         };
@@ -282,88 +321,11 @@ impl Product {
                 place.clone_from(value);
             }
         }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one outbox row has this many columns")]
-    fn emit(
-        &mut self,
-        record: usize,
-        op: &'static str,
-        data: Option<&Map<String, Json>>,
-        now_ms: u64,
-        cause: Option<Cause<'_>>,
-        answers: Option<&str>,
-        dirty: bool,
-    ) {
-        let (Some(history), Some(mark)) = (self.records.get(record), self.marks.get_mut(record)) else {
-            return;
-        };
-        let Some(object) = self.shapes.objects.get(history.object) else {
-            return;
-        };
-        mark.version += 1;
-        self.next_row += 1;
-        let mut fields = vec![
-            ("object", object.name.clone()),
-            ("key", history.key.clone()),
-            ("op", op.to_owned()),
-            ("version", mark.version.to_string()),
-            ("at", rfc3339(now_ms)),
-            ("idempotency_key", format!("{}-{}", self.tenant, self.next_row)),
-        ];
-        if let Some(data) = data {
-            fields.push(("data", Json::Object(data.clone()).to_string()));
-        }
-        let seen = cause.and_then(|cause| cause.revision).or(mark.seen);
-        if let Some(seen) = seen {
-            fields.push(("seen_revision", seen.to_string()));
-        }
-        if let Some(cause) = cause {
-            fields.push(("caused_by", cause.id.to_owned()));
-        }
-        if let Some(answers) = answers {
-            fields.push(("answers", answers.to_owned()));
-        }
-        let entry = Entry {
-            id: self.next_row,
-            record,
-            fields,
-            dirty,
-            copy: false,
-        };
-        if let Some(queue) = self.outbox.get_mut(Self::lane(record)) {
-            queue.push_back(entry);
+        let object = self.shapes.objects.get(history.object);
+        if let Some(likeness) = object.and_then(|object| object.likeness(row)) {
+            self.identity.file(history.object, likeness, record);
         }
     }
-}
-
-/// Milliseconds since 1970 as RFC 3339 in UTC.
-pub(super) fn rfc3339(ms: u64) -> String {
-    let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second, rest) = (
-        of_day / 3_600_000,
-        of_day / 60_000 % 60,
-        of_day / 1000 % 60,
-        of_day % 1000,
-    );
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}Z")
-}
-
-/// The date of a day counted from 1970-01-01 (days of 400-year eras that begin on 1 March).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -390,13 +352,6 @@ mod tests {
             .iter()
             .find(|(field, _)| *field == name)
             .map(|(_, value)| value.as_str())
-    }
-
-    #[test]
-    fn times_are_written_as_rfc_3339() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(rfc3339(1_709_210_096_789), "2024-02-29T12:34:56.789Z");
-        assert_eq!(rfc3339(1_795_478_400_001), "2026-11-24T00:00:00.001Z");
     }
 
     #[test]

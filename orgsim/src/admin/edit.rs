@@ -60,7 +60,8 @@ pub(super) async fn edit(
     }
 }
 
-fn refused(error: &RowError) -> Response {
+/// The error array, with the status of its code.
+pub(super) fn refused(error: &RowError) -> Response {
     let fields: Vec<&str> = error.fields.iter().map(AsRef::as_ref).collect();
     let status = match error.code {
         code::NOT_FOUND | code::DELETED | code::CROSS_REFERENCE => StatusCode::NOT_FOUND,

@@ -26,14 +26,14 @@ fn place(schema: &Schema, entity: &str) -> Result<usize, Refusal> {
         .ok_or_else(|| bad(format!("there is no object {entity}")))
 }
 
-/// `GET /orgs/{org}/records/{entity}[?key=…|id=…|deleted=true]`: a snapshot, streamed.
+/// `GET /orgs/{org}/records/{entity}[?key=…|id=…|deleted=true][&fields=A,B]`: a snapshot, streamed.
 pub(super) async fn records(
     State(world): State<Arc<World>>,
     Path((org, entity)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, Refusal> {
     let org = find(&world, &org)?;
-    let (schema, rows) = {
+    let (schema, columns, rows) = {
         let org = org.org();
         let place = place(&org.schema, &entity)?;
         let key_field = org.schema.sobjects[place].fence.map(|(key, _)| key);
@@ -57,7 +57,16 @@ pub(super) async fn records(
                 .collect(),
             _ => org.table(place).rows().filter(|r| wanted(r)).cloned().collect(),
         };
-        ((Arc::clone(&org.schema), place), rows)
+        let sobject = &org.schema.sobjects[place];
+        let column = |name: &str| {
+            let field = sobject.field(name);
+            field.ok_or_else(|| bad(format!("{entity} has no field {name}")))
+        };
+        let columns = match query.get("fields") {
+            Some(names) => names.split(',').map(column).collect::<Result<Vec<_>, _>>()?,
+            None => sobject.describe_order.clone(),
+        };
+        ((Arc::clone(&org.schema), place), columns, rows)
     };
     let base = format!("/services/data/v{}.0", world.newest_version);
     let (schema, place) = schema;
@@ -67,7 +76,7 @@ pub(super) async fn records(
         let mut out = String::from(if piece == 0 { "[" } else { "" });
         for (i, row) in rows.iter().enumerate().skip(piece * ROWS_A_PIECE).take(ROWS_A_PIECE) {
             out.push_str(if i > 0 { ",\n" } else { "\n" });
-            write_record(&mut out, sobject, row, &base, &sobject.describe_order);
+            write_record(&mut out, sobject, row, &base, &columns);
         }
         if piece + 1 == pieces {
             out.push_str("\n]");

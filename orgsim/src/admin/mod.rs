@@ -1,11 +1,12 @@
 //! The admin port: what a test does to the orgs that no API client could.
 
 mod edit;
+mod load;
 mod look;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -51,6 +52,10 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, mut stopped:
     let app = Router::new()
         .route("/orgs", get(orgs))
         .route("/orgs/{org}/edit", post(edit::edit))
+        .route(
+            "/orgs/{org}/load",
+            post(load::load).layer(DefaultBodyLimit::max(load::BODY_MAX)),
+        )
         .route("/orgs/{org}/records/{entity}", get(look::records))
         .route("/orgs/{org}/history/{entity}", get(look::history))
         .route("/orgs/{org}/calls", get(calls))

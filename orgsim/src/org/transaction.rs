@@ -50,7 +50,16 @@ impl<'o> Transaction<'o> {
     }
 
     /// Makes the changes permanent, adds them to the histories and hands them to the bus.
-    pub fn commit(mut self) {
+    pub fn commit(self) {
+        self.settle(true);
+    }
+
+    /// As [`Self::commit`], but no change event tells of it: as if it had been done before anybody captured changes.
+    pub fn commit_untold(self) {
+        self.settle(false);
+    }
+
+    fn settle(mut self, tell: bool) {
         let changes = std::mem::take(&mut self.changes);
         if changes.is_empty() {
             return;
@@ -60,7 +69,7 @@ impl<'o> Transaction<'o> {
         org.last_commit += 3;
         let commit_ms = self.now * 1_000;
         let schema = Arc::clone(&org.schema);
-        let mut told = Vec::with_capacity(changes.len());
+        let mut told = Vec::new();
         for change in changes {
             let sobject = &schema.sobjects[change.record.sobject];
             let Some(after) = org.row(change.record).cloned() else {
@@ -79,7 +88,9 @@ impl<'o> Transaction<'o> {
                 changed: differences(change.before.as_deref(), &after),
             };
             org.remember(sobject, change.record, &after, entry);
-            told.push(row_change(sobject, &change, &after));
+            if tell {
+                told.push(row_change(sobject, &change, &after));
+            }
         }
         if told.is_empty() {
             return;

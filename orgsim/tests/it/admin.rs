@@ -122,6 +122,9 @@ async fn calls_that_make_no_sense() {
             json!({"rules": [{"kind": "explode"}]}),
             422,
         ),
+        ("GET", "/orgs/acme/records/Contact?fields=Id,Nope", Value::Null, 400),
+        ("POST", "/orgs/acme/load", json!({"entity": "Contact"}), 400),
+        ("POST", "/orgs/acme/load", json!({"entity": "Nope", "rows": []}), 400),
         ("POST", "/orgs/acme/jwt-key", json!({"public_key_pem": "no"}), 400),
         ("POST", "/orgs/acme/events", json!({"expire_replay_before": "xyz"}), 400),
     ] {

@@ -10,6 +10,7 @@ mod commits;
 mod describes;
 mod faults;
 mod fence;
+mod load;
 mod oauth;
 mod queries;
 mod rows;
