@@ -20,6 +20,9 @@ pub(crate) struct Rule {
     /// Only calls whose path contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
+    /// Body of kind `status`, sent as JSON where it begins like JSON; a page of HTML when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<String>,
     /// Milliseconds of kind `delay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ms: Option<u64>,
@@ -33,7 +36,7 @@ fn always() -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
-    /// Refuses before doing anything, with an HTML body.
+    /// Answers before doing anything, with an HTML body or the rule's own.
     Status,
     /// Applies the request, then closes the connection without an answer.
     Drop,
@@ -58,12 +61,12 @@ pub(crate) enum Cut {
 }
 
 /// What happens to one call.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Fate {
     /// Wait before the work, in milliseconds.
     pub(crate) delay_ms: u64,
-    /// Refuse with this status.
-    pub(crate) status: Option<u16>,
+    /// Answer with this status, and with this body where there is one.
+    pub(crate) status: Option<(u16, Option<String>)>,
     /// Spoil the answer.
     pub(crate) cut: Cut,
     /// Chance in percent that a row is locked.
@@ -103,12 +106,15 @@ impl Faults {
                 fate.lock_percent = fate.lock_percent.max(rule.percent);
                 continue;
             }
-            if !self.dice.happens(rule.percent) {
+            // One answer a call: what comes after the first that is given does not strike.
+            if (rule.kind == Kind::Status && fate.status.is_some()) || !self.dice.happens(rule.percent) {
                 continue;
             }
             *struck += 1;
             match rule.kind {
-                Kind::Status => fate.status = fate.status.or(Some(rule.status.unwrap_or(503))),
+                Kind::Status => {
+                    fate.status = Some((rule.status.unwrap_or(503), rule.body.clone()));
+                }
                 Kind::Drop => fate.cut = Cut::Nothing,
                 Kind::Truncate if fate.cut == Cut::Whole => fate.cut = Cut::Half,
                 Kind::Delay => fate.delay_ms += rule.ms.unwrap_or(0),

@@ -69,8 +69,8 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
     if fate.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(fate.delay_ms)).await;
     }
-    if let Some(status) = fate.status {
-        return (reply::html(status, "We are down for maintenance."), Cut::Whole);
+    if let Some((status, body)) = &fate.status {
+        return (reply::spoilt(*status, body.as_deref()), Cut::Whole);
     }
     let allowed = org.usage().count(kind(&call.method, rest), world.clock.now_ms());
     let base = format!("/services/data/{version}");
@@ -94,7 +94,7 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
         .with("cache-control", "no-cache,must-revalidate,max-age=0,no-store,private")
         .with("x-content-type-options", "nosniff")
         .with("vary", "Accept-Encoding");
-    (answer, fate.cut)
+    (answer, session.fate.cut)
 }
 
 fn version_number(world: &World, version: &str) -> Option<u32> {

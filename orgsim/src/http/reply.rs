@@ -122,6 +122,18 @@ pub(super) fn html(status: u16, title: &str) -> Reply {
     }
 }
 
+/// What stands in the way of a call: a given body, JSON where it begins like JSON, or a page.
+pub(super) fn spoilt(status: u16, body: Option<&str>) -> Reply {
+    match body {
+        None => html(status, "We are down for maintenance."),
+        Some(body) if body.starts_with(['{', '[']) => Reply::json(status, body),
+        Some(body) => Reply {
+            body: body.to_owned(),
+            ..html(status, "")
+        },
+    }
+}
+
 /// Whether the client takes packed answers.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers

@@ -35,6 +35,25 @@ async fn a_status_comes_before_any_work() {
 }
 
 #[tokio::test]
+async fn an_answer_can_be_given_word_by_word() {
+    let server = Server::start().await;
+    rules(
+        &server,
+        json!([{"kind": "status", "status": 200, "body": "[{\"success\":"}]),
+    )
+    .await;
+    let cut = server.get("/limits").await;
+    assert_eq!((cut.status.as_u16(), cut.text.as_str()), (200, "[{\"success\":"));
+    rules(
+        &server,
+        json!([{"kind": "status", "status": 500, "body": "<p>a proxy</p>"}]),
+    )
+    .await;
+    let page = server.get("/limits").await;
+    assert_eq!((page.status.as_u16(), page.text.as_str()), (500, "<p>a proxy</p>"));
+}
+
+#[tokio::test]
 async fn lost_and_cut_answers_leave_their_work() {
     let server = Server::start().await;
     for (done, kind) in [(1, "drop"), (2, "truncate")] {
