@@ -33,7 +33,7 @@ use crate::salesforce::session::SessionKeeper;
 use crate::settings::{Fence, Flow, LogFormat, Settings, Tenant};
 use crate::store::seal::{KeyringError, RegionalKey, RegionalSealer};
 use crate::store::{LaneFactory, RedisCluster, RedisTokens, StoreSettings, StoreSetupError};
-use crate::telemetry::{Telemetry, TelemetryError, log};
+use crate::telemetry::{Telemetry, TelemetryError, log, panics};
 use home::Home;
 
 /// Topic that carries the changes of all objects selected for change data capture.
@@ -133,6 +133,7 @@ pub fn serve(
         LogFormat::Text => log::Format::Text,
     };
     log::start(format, &settings.log.level)?;
+    panics::log_places();
     // This handle outlives the actors: a runtime must not be dropped inside async code.
     let shared = runtime::io_runtime(io_threads()).map_err(io("starting the io runtime"))?;
     let inside = Arc::clone(&shared);

@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
-use super::watch::panic_text;
 use crate::port::store::StoreError;
+use crate::telemetry::panics;
 
 /// Awaits a request to Redis; a panic in it is an error like any other.
 pub(super) async fn contained<T>(
@@ -18,7 +18,7 @@ pub(super) async fn contained<T>(
         .unwrap_or_else(|payload| {
             Err(StoreError::Unexpected {
                 doing,
-                detail: format!("panic: {}", panic_text(payload.as_ref())),
+                detail: format!("panic: {}", panics::words(payload.as_ref())),
             })
         })
 }

@@ -14,10 +14,10 @@ use tandem_core::engine::tenant::{Effect, Input, Lost};
 use super::connection::{Connection, Forwarding};
 use super::contain::contained;
 use super::messages::{Answered, AttachRefused, Forwarded, NextEvents, Return, Run, Subscribe, Want};
-use super::watch::panic_text;
 use crate::port::Answer;
 use crate::port::store::{Lane, StoreError};
 use crate::sink::feed;
+use crate::telemetry::panics;
 
 impl Connection {
     pub(super) fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
@@ -217,7 +217,7 @@ impl Connection {
                     class: Class::Retry,
                     status: 0,
                     code: "PANIC".into(),
-                    detail: panic_text(payload.as_ref()),
+                    detail: panics::words(payload.as_ref()).to_owned(),
                     retry_after: None,
                 })
             });

@@ -130,7 +130,7 @@ impl Handler<ChildExited<usize>> for Node {
         }
         seat.shard = None;
         let text = match &exited.exit {
-            Exit::Panicked(text) => text.as_str(),
+            Exit::Panicked(text) => text,
             Exit::Stopped => "it stopped because its worker pool died",
             Exit::Killed => "it was aborted",
         };

@@ -388,7 +388,7 @@ impl Handler<ChildExited<TenantName>> for Shard {
             }
             (_, exit) => {
                 let text = match exit {
-                    Exit::Panicked(text) => text.as_str(),
+                    Exit::Panicked(text) => text,
                     Exit::Stopped => "it stopped unasked",
                     Exit::Killed => "it was aborted",
                 };

@@ -20,10 +20,11 @@ use tokio::task::JoinHandle;
 use super::clock::Dice;
 use super::messages::{Life, News, StreamTold};
 use super::tenant::TenantSpec;
-use super::watch::{Generation, panic_text};
+use super::watch::Generation;
 use crate::port::changes::{ChangesError, EventBatch, From};
 use crate::telemetry::Telemetry;
 use crate::telemetry::names::Metric;
+use crate::telemetry::panics;
 
 /// Pause before a stream that broke is opened again; doubles up to `PAUSE_MAX`.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -207,7 +208,7 @@ impl StreamTask {
                 }
                 Err(payload) => {
                     self.telemetry
-                        .panicked("stream", self.spec.name.as_str(), &panic_text(payload.as_ref()));
+                        .panicked("stream", self.spec.name.as_str(), panics::words(payload.as_ref()));
                     ("panic", doubled(failures))
                 }
             };

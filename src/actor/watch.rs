@@ -4,11 +4,12 @@
 //! child is built by a factory, its task's handle is watched, and its end is told exactly once. Whoever owns the
 //! [`Watched`] owns the life: dropping it ends the child, so a parent that panics takes its children along.
 
-use std::any::Any;
 use std::fmt;
 
 use actix::{Actor, Addr, Context};
 use tokio::task::AbortHandle;
+
+use crate::telemetry::panics;
 
 /// Counts the lives of one place in the tree; messages of an earlier life are dropped by comparing it.
 pub type Generation = u64;
@@ -18,14 +19,11 @@ pub type Generation = u64;
 pub enum Exit {
     /// It stopped by itself.
     Stopped,
-    /// It panicked; the panic's text, cut to [`PANIC_TEXT_MAX`].
-    Panicked(String),
+    /// It panicked; what may be told of it.
+    Panicked(&'static str),
     /// It was aborted.
     Killed,
 }
-
-/// Bytes of a panic's text that are kept.
-pub const PANIC_TEXT_MAX: usize = 500;
 
 /// A child's end, told once.
 #[derive(Debug, Clone)]
@@ -94,7 +92,7 @@ where
         let exit = match task.await {
             Ok(()) => Exit::Stopped,
             Err(end) => match end.try_into_panic() {
-                Ok(payload) => Exit::Panicked(panic_text(payload.as_ref())),
+                Ok(payload) => Exit::Panicked(panics::words(payload.as_ref())),
                 Err(_) => Exit::Killed,
             },
         };
@@ -105,19 +103,4 @@ where
         generation,
         abort,
     }
-}
-
-/// What a panic said. Panics of this program carry no record values (they are asserts over counts and states).
-#[must_use]
-pub fn panic_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without text");
-    let mut end = text.len().min(PANIC_TEXT_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
 }

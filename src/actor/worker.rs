@@ -9,7 +9,7 @@ use tandem_core::engine::call::WriteAnswer;
 use tandem_core::engine::classify::{CallFault, Class};
 
 use super::messages::{Done, Job};
-use super::watch::panic_text;
+use crate::telemetry::panics;
 
 /// A batch that has not ended by then has an unknown outcome. The adapter's own deadlines come first; this one is for
 /// an adapter that hangs. It covers a call, a refresh of the token and the repeat, 60 s each.
@@ -31,7 +31,7 @@ impl Handler<Job> for Worker {
             let call = AssertUnwindSafe(async { job.org.write(job.call).await }).catch_unwind();
             let answer = match tokio::time::timeout(BATCH_DEADLINE, call).await {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(payload)) => unknown("PANIC", panic_text(payload.as_ref()), started.elapsed()),
+                Ok(Err(payload)) => unknown("PANIC", panics::words(payload.as_ref()).to_owned(), started.elapsed()),
                 Err(_) => unknown("TIMEOUT", "the call did not end".to_owned(), BATCH_DEADLINE),
             };
             job.done.do_send(Done {

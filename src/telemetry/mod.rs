@@ -6,5 +6,6 @@ pub mod events;
 pub mod log;
 pub mod metrics;
 pub mod names;
+pub mod panics;
 
 pub use metrics::{Gauges, Reading, Telemetry, TelemetryError};

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tandem::telemetry::Telemetry;
 use tandem::telemetry::events::Totals;
 use tandem::telemetry::log::{Format, LogError, subscriber};
+use tandem::telemetry::panics;
 use tandem_core::engine::tenant::{Lost, Note};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -53,6 +54,30 @@ fn notes_become_json_lines_with_the_tenant_and_what_to_do() {
     );
     assert!(parsed[0]["message"].as_str().unwrap().contains("MAXLEN"));
     assert_eq!(parsed[1]["reason"], "fenced");
+}
+
+#[test]
+fn a_panic_is_logged_by_its_place_and_never_by_what_it_was_given() {
+    let lines = Lines::default();
+    let given = format!("{}@example.org", "ada");
+    tracing::subscriber::with_default(subscriber(Format::Json, "info", lines.clone()).unwrap(), || {
+        panics::log_places();
+        let at = |end: usize| {
+            std::panic::catch_unwind(|| given[..end].len())
+                .map_err(|payload| panics::words(payload.as_ref()))
+                .unwrap_err()
+        };
+        assert_eq!(at(99), panics::WITHHELD);
+        let fixed = std::panic::catch_unwind(|| panic!("the table is full")).unwrap_err();
+        assert_eq!(panics::words(fixed.as_ref()), "the table is full");
+        drop(std::panic::take_hook());
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let parsed: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(parsed.len(), 2, "{text}");
+    assert!(!text.contains("ada@"), "{text}");
+    assert!(parsed[0]["place"].as_str().unwrap().contains("logs.rs"), "{text}");
+    assert_eq!(parsed[1]["words"], "the table is full");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem::port::directory::TenantState;
+use tandem::telemetry::panics::WITHHELD;
 use tokio::sync::Notify;
 
 use crate::world::{SOON, World, local, name, pass, within};
@@ -25,7 +26,7 @@ async fn a_panic_is_rebuilt_with_pauses_and_parked_after_five() {
         .await;
         assert_eq!(world.count("bad", "built"), 5);
         assert_eq!(status("bad").crashes, 5);
-        assert_eq!(status("bad").last_panic.as_deref(), Some("told 'log'"));
+        assert_eq!(status("bad").last_panic.as_deref(), Some(WITHHELD));
         assert_eq!(status("good").crashes, 0);
         world.append("bad");
         pass(Duration::from_secs(600)).await;
