@@ -208,7 +208,7 @@ fn fault_of(call: &WriteCall, sequence: Option<&str>, answer: &RowAnswer<'_>) ->
             let message = PersonalText::new(error.message.0.chars().take(MESSAGE_CHARS_MAX).collect::<String>());
             RowFault {
                 class,
-                code: fault::cut(&error.code.0).into(),
+                code: fault::code(&error.code.0).unwrap_or("NO_CODE").into(),
                 fields,
                 message,
             }

@@ -11,20 +11,8 @@ use super::client::{NoReply, Reply};
 
 /// Longest text of Salesforce's that is passed on, in characters.
 const WORDS_MAX: usize = 200;
-
-/// Messages of these codes name API objects and settings, never record data.
-const HARMLESS: [&str; 10] = [
-    "INVALID_SESSION_ID",
-    "INVALID_AUTH_HEADER",
-    "REQUEST_LIMIT_EXCEEDED",
-    "API_DISABLED_FOR_ORG",
-    "API_CURRENTLY_DISABLED",
-    "INVALID_FIELD",
-    "INVALID_TYPE",
-    "NOT_FOUND",
-    "UNSUPPORTED_API_VERSION",
-    "INSUFFICIENT_ACCESS",
-];
+/// Longest code, in bytes.
+const CODE_BYTES_MAX: usize = 100;
 
 /// Codes that say that the call was rolled back whole, whatever the status says (observed.md: 500 with a lock).
 const CERTAINLY_NOT_DONE: [&str; 3] = ["UNABLE_TO_LOCK_ROW", "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE"];
@@ -54,12 +42,20 @@ pub(super) fn words(body: &[u8]) -> Words {
         _ => None,
     };
     let Some(error) = first else { return Words::default() };
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let code = Some(error.code).filter(|c| !c.is_empty() && c.len() <= 100 && c.bytes().all(word));
     Words {
-        code: code.map(Cow::into_owned),
+        code: code(&error.code).map(str::to_owned),
         message: error.message.into_owned(),
     }
+}
+
+/// A text of Salesforce's that may be shown as a code: `STRING_TOO_LONG`, `InvalidSessionId`, `invalid_grant`. Codes go
+/// where values must not, so what does not look like one is none: an address, a number, a token.
+pub(super) fn code(text: &str) -> Option<&str> {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let any = |of: fn(&u8) -> bool| text.bytes().any(|b| of(&b));
+    let small_with_digits = any(u8::is_ascii_lowercase) && any(u8::is_ascii_digit);
+    let is_code = text.len() <= CODE_BYTES_MAX && text.bytes().all(word) && any(u8::is_ascii_alphabetic);
+    (is_code && !small_with_digits).then_some(text)
 }
 
 /// 401s that a new token does not cure (contract.md 1.9).
@@ -77,7 +73,7 @@ pub(super) fn of_reply(reply: &Reply, words: &Words, writes: bool) -> CallFault 
         class: class(status, words, writes),
         status,
         code: code.map_or_else(|| format!("HTTP_{status}"), str::to_owned).into(),
-        detail: detail(status, words),
+        detail: detail(status, code),
         retry_after,
     }
 }
@@ -102,13 +98,11 @@ fn class(status: u16, words: &Words, writes: bool) -> Class {
     }
 }
 
-fn detail(status: u16, words: &Words) -> String {
-    match words.code.as_deref() {
-        Some(code) if HARMLESS.contains(&code) || status == 401 || status == 403 => {
-            format!("Salesforce answered HTTP {status} {code}: {}", cut(&words.message))
-        }
-        Some(code) => format!("Salesforce answered HTTP {status} {code} (its words can hold record data)"),
-        None => format!("Salesforce answered HTTP {status} without an error body"),
+/// Salesforce's words are left out: those of a query hold the values it looked for, those of a row what was refused.
+fn detail(status: u16, code: Option<&str>) -> String {
+    match code {
+        Some(code) => format!("Salesforce answered HTTP {status} {code}"),
+        None => format!("Salesforce answered HTTP {status} without an error code"),
     }
 }
 
@@ -152,7 +146,7 @@ mod tests {
 
     #[test]
     fn all_shapes_of_error_bodies_are_read() {
-        let table: [(&[u8], Option<&str>, &str); 9] = [
+        let table: [(&[u8], Option<&str>, &str); 10] = [
             (
                 br#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#,
                 Some("INVALID_SESSION_ID"),
@@ -172,6 +166,7 @@ mod tests {
             (b"", None, ""),
             (b"[]", None, ""),
             (br#"[{"errorCode":"with blanks and <b>"}]"#, None, ""),
+            (br#"[{"errorCode":"zq4ac9"}]"#, None, ""),
             (br#"[{"errorCode":"CUT","#, None, ""),
             (b"\xff\xfe", None, ""),
         ];
@@ -179,5 +174,43 @@ mod tests {
             let read = words(body);
             assert_eq!((read.code.as_deref(), read.message.as_str()), (code, message));
         }
+    }
+
+    #[test]
+    fn only_what_looks_like_a_code_is_shown_as_one() {
+        for good in ["STRING_TOO_LONG", "API_DISABLED_2", "InvalidSessionId", "invalid_grant"] {
+            assert_eq!(code(good), Some(good));
+        }
+        let long = "X".repeat(CODE_BYTES_MAX + 1);
+        for bad in [
+            "",
+            "ada@example.org",
+            "Ada Lovelace",
+            "+4412345",
+            "4412345",
+            "00D1!AQ8",
+            "9f86d081884c",
+            &long,
+        ] {
+            assert_eq!(code(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn salesforces_words_stay_out_of_a_fault() {
+        let message = r"WHERE Email IN ('ada@example.org') ^ ERROR at Row:1:Column:12";
+        let words = Words {
+            code: Some("INVALID_FIELD".to_owned()),
+            message: message.to_owned(),
+        };
+        let reply = Reply {
+            status: 400,
+            body: bytes::Bytes::new(),
+            usage: None,
+            retry_after: None,
+            took: std::time::Duration::ZERO,
+        };
+        let fault = of_reply(&reply, &words, false);
+        assert_eq!(fault.detail, "Salesforce answered HTTP 400 INVALID_FIELD");
     }
 }

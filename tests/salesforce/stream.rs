@@ -278,7 +278,7 @@ async fn schemas_that_are_not_understood_do_not_lose_events() {
         (Ok("nonsense".to_owned()), Err("no schema")),
         (
             Err(Status::unavailable("The service is unavailable.")),
-            Err("The service is unavailable."),
+            Err("no schema: Unavailable"),
         ),
     ];
     for (schema, want) in table {

@@ -64,13 +64,23 @@ pub struct ApiUsage {
     pub limit: u64,
 }
 
-/// A record's number and fields, read by id.
-#[derive(Debug, Clone)]
+/// A record's number and fields, read by id. `Debug` shows how many bytes they are.
+#[derive(Clone)]
 pub struct ReadRow {
     /// The record.
     pub id: SalesforceId,
     /// JSON object as the API returned it; `None` when the record is gone or hidden. May hold personal data.
     pub fields: Option<Bytes>,
+}
+
+impl std::fmt::Debug for ReadRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = self.fields.as_ref().map(Bytes::len);
+        f.debug_struct("ReadRow")
+            .field("id", &self.id)
+            .field("bytes", &bytes)
+            .finish()
+    }
 }
 
 /// A look for records by values of theirs, at most [`FindCall::ROWS_MAX`] wanted at once.

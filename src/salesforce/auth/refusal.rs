@@ -6,6 +6,7 @@ use oauth2::basic::BasicErrorResponse;
 use tandem_core::engine::classify::Class;
 
 use crate::salesforce::client::{NoReply, Reply};
+use crate::salesforce::fault;
 use crate::salesforce::hosts::HostRefused;
 
 /// A login that gave no usable token.
@@ -303,7 +304,7 @@ impl Refusal {
         let row = CATALOGUE
             .iter()
             .find(|(code, words, ..)| code.eq_ignore_ascii_case(error) && description.starts_with(words));
-        let code = error.chars().filter(|c| c.is_ascii_graphic()).take(80).collect();
+        let code = fault::code(error).unwrap_or("NO_CODE").to_owned();
         match row {
             Some(&(_, _, class, reason, remedy)) => Self {
                 class,

@@ -23,14 +23,15 @@ pub(super) enum Ending {
     Broken,
 }
 
+/// The error code that came in the trailers; empty where none did.
+fn trailer(status: &Status) -> &str {
+    let code = status.metadata().get("error-code").and_then(|v| v.to_str().ok());
+    code.unwrap_or_default().trim()
+}
+
 /// Reads a status. Codes decide; statuses and words only where no code came.
 pub(super) fn of(status: &Status) -> Ending {
-    let code = status
-        .metadata()
-        .get("error-code")
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    let code = code.trim();
+    let code = trailer(status);
     match code.strip_prefix(PREFIX).unwrap_or(code) {
         "service.auth.error" | "service.auth.refresh.invalid" => Ending::Unauthorised,
         "subscription.fetch.replayid.corrupted" | "subscription.fetch.replayid.validation.failed" => Ending::CursorLost,
@@ -56,9 +57,16 @@ pub(super) fn error(topic: &Arc<str>, status: &Status) -> ChangesError {
     }
 }
 
-/// A status on one line.
+/// A status on one line. Its message only where the event bus (by its error code) or this side's transport made it:
+/// anything else on the way may say what it likes.
 pub(super) fn words(status: &Status) -> String {
-    format!("{:?}: {}", status.code(), cut(status.message()))
+    let code = status.code();
+    let known = trailer(status).starts_with(PREFIX) || std::error::Error::source(status).is_some();
+    if known {
+        format!("{code:?}: {}", cut(status.message()))
+    } else {
+        format!("{code:?}")
+    }
 }
 
 /// The port's error for a session that could not be had.
@@ -81,6 +89,18 @@ pub(super) fn broken(topic: &Arc<str>, detail: impl Into<String>) -> ChangesErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_bus_and_the_transport_are_quoted() {
+        let mut status = Status::new(Code::InvalidArgument, "The topic name is invalid");
+        assert_eq!(words(&status), "InvalidArgument");
+        let code = format!("{PREFIX}service.unavailable");
+        status.metadata_mut().insert("error-code", code.parse().unwrap());
+        assert_eq!(words(&status), "InvalidArgument: The topic name is invalid");
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let said = words(&Status::from_error(Box::new(broken)));
+        assert!(said.contains("connection reset"), "{said}");
+    }
 
     #[test]
     fn error_codes_decide_and_statuses_only_without_them() {
