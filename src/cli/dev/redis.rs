@@ -97,6 +97,7 @@ fn options(port: u16) -> Vec<String> {
         ("--notify-keyspace-events", "Kt".to_owned()),
         ("--hash-max-listpack-value", "256".to_owned()),
         ("--maxmemory-policy", "noeviction".to_owned()),
+        ("--slowlog-max-len", "0".to_owned()),
     ];
     pairs
         .into_iter()
