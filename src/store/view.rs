@@ -118,6 +118,7 @@ impl TenantView {
             backfill_last: self.backfill.newest,
             outbox: self.outbox.length,
             open_questions: self.open_questions,
+            unaccounted: self.unaccounted(),
         }
     }
 

@@ -162,7 +162,7 @@ impl Telemetry {
             }
             Note::Trimmed { entries } => {
                 self.add(Metric::LogAlarms, 1, &[KeyValue::new("kind", "trimmed")]);
-                error!(%tenant, entries, "log entries vanished before they were settled; a producer trims its stream (MAXLEN or XTRIM): remove that");
+                error!(%tenant, entries, "log entries vanished that were not settled; a producer trims its stream (MAXLEN or XTRIM): remove that");
             }
             Note::LogMismatch => {
                 self.add(Metric::LogAlarms, 1, &[KeyValue::new("kind", "mismatch")]);
@@ -170,7 +170,7 @@ impl Telemetry {
             }
             Note::FutureEntry => {
                 self.add(Metric::LogAlarms, 1, &[KeyValue::new("kind", "future_entry")]);
-                error!(%tenant, "a log entry's id is far ahead of the clock; let Redis make ids (XADD with *)");
+                error!(%tenant, "a log entry's id is far ahead of the clock, so all that follow are too and are refused until the log is empty and is made anew; let Redis make ids (XADD with *)");
             }
             Note::CursorLost => {
                 self.add(Metric::CursorsLost, 1, &[]);

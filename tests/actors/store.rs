@@ -184,6 +184,7 @@ impl Lane for FakeLane {
             backfill_last: StreamId::ZERO,
             outbox: t.outbox.len() as u64,
             open_questions: 0,
+            unaccounted: 0,
         })
     }
 

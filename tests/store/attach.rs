@@ -104,3 +104,37 @@ async fn what_needs_the_layout_needs_attach_first() {
         .unwrap_err();
     assert!(refused.to_string().contains("attach it first"));
 }
+
+#[tokio::test]
+async fn an_empty_log_that_a_producer_pinned_in_the_future_begins_anew_and_still_counts() {
+    let mut o = owned().await;
+    let changes = keys::changes(&o.tenant);
+    let far = format!("{}-{}", u64::MAX, u64::MAX);
+    o.append("1").await;
+    let _: String = o.raw.xadd(&changes, &far, &[("a", "b")]).await.unwrap();
+    o.lane.attach(&o.tenant, "node-1", Epoch(1)).await.unwrap();
+    let kept = o.lane.lengths(&o.tenant).await.unwrap();
+    assert_eq!(
+        (kept.changes, kept.changes_last.ms),
+        (2, u64::MAX),
+        "nothing is dropped unread"
+    );
+
+    let entries: Vec<(String, Vec<String>)> = o.raw.xrange(&changes, "-", "+").await.unwrap();
+    for (id, _) in entries {
+        let _: u64 = o.raw.xdel(&changes, &[id]).await.unwrap();
+    }
+    let before = o.lane.lengths(&o.tenant).await.unwrap();
+    let attached = o.lane.attach(&o.tenant, "node-1", Epoch(1)).await.unwrap();
+    let after = o.lane.lengths(&o.tenant).await.unwrap();
+    assert_eq!(
+        after.unaccounted, before.unaccounted,
+        "what was ever added still counts"
+    );
+    assert_eq!(after.changes_last.ms, attached.redis_ms);
+    let next = o.append("2").await;
+    assert!(next.id.ms.abs_diff(attached.redis_ms) < 60_000, "{next:?}");
+
+    o.lane.attach(&o.tenant, "node-1", Epoch(1)).await.unwrap();
+    assert_eq!(o.lane.lengths(&o.tenant).await.unwrap().changes_last, next.id);
+}

@@ -67,6 +67,8 @@ pub struct Lengths {
     pub outbox: u64,
     /// Questions that the product has not answered.
     pub open_questions: u64,
+    /// Entries that neither logs nor counters account for: trimmed away before they were read.
+    pub unaccounted: i64,
 }
 
 /// What `settle`, `compact` and `emit` answer.

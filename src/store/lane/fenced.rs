@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tandem_core::domain::change_parse::AHEAD_MAX;
 use tandem_core::domain::ids::{Epoch, Fence, ReplayId, TenantName};
 use tandem_core::domain::intent_codec;
 use tandem_core::domain::salesforce_id::SalesforceId;
@@ -28,13 +29,20 @@ impl RedisLane {
         let nonce: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
         let mut call = Call::new(
             ScriptName::Attach,
-            &[keys::owner(tenant), keys::batches(tenant), keys::cursors(tenant)],
+            &[
+                keys::owner(tenant),
+                keys::batches(tenant),
+                keys::cursors(tenant),
+                keys::changes(tenant),
+                keys::backfill(tenant),
+            ],
         );
         call.arg(node)
             .arg(nonce.as_ref())
             .arg(partition_epoch.0)
             .arg(self.record_buckets)
-            .arg(script::FORMAT);
+            .arg(script::FORMAT)
+            .arg(u64::try_from(AHEAD_MAX.as_millis()).unwrap_or(u64::MAX));
         let (of, layout) = (tenant.clone(), Arc::clone(&self.buckets));
         self.ask(doing, tenant, call.into_cmd(), move |read, answer| {
             let [epoch, now, buckets, batches, cursors] = read.exactly(answer)?;

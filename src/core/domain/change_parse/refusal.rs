@@ -54,8 +54,10 @@ impl Refusal {
     }
 
     pub(super) fn future_id() -> Self {
-        let message = "The entry's id is more than 5 minutes ahead of the clock of Redis.";
-        Self::new("future_id", [], message, "Let Redis give the id: XADD with '*'.")
+        let message = "The entry's id is more than 5 minutes ahead of the clock of Redis, or follows one that is.";
+        let remedy = "Let Redis give ids (XADD with '*'), and append the change again in a minute: the log is made anew \
+                      when it is empty.";
+        Self::new("future_id", [], message, remedy)
     }
 
     pub(super) fn unknown_name(name: &[u8]) -> Self {

@@ -12,7 +12,6 @@ use crate::domain::change_parse::Parser;
 use crate::domain::ids::FieldIdx;
 use crate::domain::row::Side;
 use crate::domain::stream::{Log, RawEntry};
-use crate::domain::time::Timestamp;
 use crate::engine::fold::{self, Accepted, Before};
 use crate::engine::state::Loaded;
 
@@ -43,7 +42,7 @@ impl Machine {
             digest: &self.digest,
             tenant: &self.settings.tenant,
         };
-        let redis_now = Timestamp(self.now.0.saturating_add_signed(self.reading.redis_ahead_ms));
+        let redis_now = self.redis_now();
         let parsed: Vec<Parsed> = entries
             .into_iter()
             .map(|raw| Parsed {
@@ -157,10 +156,12 @@ impl Machine {
             entries: parsed.len(),
             ..Taken::default()
         };
+        let mut future = false;
         for Parsed { raw, change } in parsed {
             match change {
                 Err(rejection) => {
                     taken.refused += 1;
+                    future |= rejection.code == "future_id";
                     if let Some(record) = rejection
                         .record
                         .as_ref()
@@ -175,6 +176,10 @@ impl Machine {
             if self.drops.delete.len() >= Drops::ENTRIES_MAX {
                 self.flush_drops(out);
             }
+        }
+        if future {
+            out.push(Effect::Note(Note::FutureEntry));
+            self.reading.check_soon();
         }
         let Taken {
             entries,

@@ -7,6 +7,7 @@ use super::intake::Parsed;
 use super::table::{Doubt, Fixed};
 use super::{Effect, Machine, Note, Phase};
 use crate::domain::change::IdempotencyKey;
+use crate::domain::change_parse::AHEAD_MAX;
 use crate::domain::ids::RecordKey;
 use crate::domain::stream::{Log, StreamId};
 use crate::domain::time::Timestamp;
@@ -46,6 +47,8 @@ impl LoadFor {
 pub(super) struct LogPlace {
     pub read_to: StreamId,
     pub end: bool,
+    /// The newest id that the log had when its length was last looked at; its entry may be gone.
+    newest: StreamId,
 }
 
 /// The scan over compacted folds.
@@ -86,6 +89,8 @@ pub(super) struct Reading {
     /// Redis's clock less ours, in milliseconds.
     pub redis_ahead_ms: i64,
     checked: Timestamp,
+    /// Entries that were missing when it was last told.
+    missing: i64,
     /// The last ticket when the lengths were asked for: a script issued since makes the answer history.
     check_asked: Option<u64>,
     bounded: bool,
@@ -117,6 +122,11 @@ impl Reading {
     /// The smallest ticket of an outstanding load.
     pub fn oldest_load(&self) -> Option<u64> {
         self.loads.first_key_value().map(|(ticket, _)| *ticket)
+    }
+
+    /// The lengths are to be compared as soon as the log was read to its end.
+    pub fn check_soon(&mut self) {
+        self.checked = Timestamp::ZERO;
     }
 
     /// When the lengths are to be compared next.
@@ -263,6 +273,10 @@ impl Machine {
         if let Some(last) = chunk.entries.last() {
             place.read_to = last.at.id;
         }
+        if place.end {
+            // It was asked after that look: what was there then has been read, or trimmed.
+            place.read_to = place.read_to.max(place.newest);
+        }
         if !chunk.entries.is_empty() {
             self.take_chunk(chunk.log, chunk.entries, out);
         }
@@ -281,6 +295,8 @@ impl Machine {
     pub(super) fn lengths(&mut self, lengths: Lengths, out: &mut Vec<Effect>) {
         let asked = self.reading.check_asked.take();
         self.open_questions = lengths.open_questions;
+        self.reading.changes.newest = lengths.changes_last;
+        self.reading.backfill.newest = lengths.backfill_last;
         let new = lengths.changes_last > self.reading.changes.read_to
             || lengths.backfill_last > self.reading.backfill.read_to;
         if new {
@@ -307,6 +323,26 @@ impl Machine {
         if !agree {
             out.push(Effect::Note(Note::LogMismatch));
             self.lost(super::Lost::Unexpected, out);
+            return;
         }
+        let missing = lengths.unaccounted.saturating_sub(self.reading.missing);
+        if let Ok(entries @ 1..) = u64::try_from(missing) {
+            self.reading.missing = lengths.unaccounted;
+            out.push(Effect::Note(Note::Trimmed { entries }));
+        }
+        if self.pinned(lengths.changes, lengths.changes_last) || self.pinned(lengths.backfill, lengths.backfill_last) {
+            // `attach` makes an empty log anew that begins far in the future.
+            self.lost(super::Lost::Unexpected, out);
+        }
+    }
+
+    /// Whether whatever is appended to an empty log gets an id that is refused (log-road rule 15).
+    fn pinned(&self, length: u64, last: StreamId) -> bool {
+        length == 0 && Timestamp(last.ms) > self.redis_now().after(AHEAD_MAX)
+    }
+
+    /// The time by the clock of Redis.
+    pub(super) fn redis_now(&self) -> Timestamp {
+        Timestamp(self.now.0.saturating_add_signed(self.reading.redis_ahead_ms))
     }
 }

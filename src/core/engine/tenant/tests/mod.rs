@@ -6,6 +6,7 @@ mod bounds;
 mod identity;
 mod letters;
 mod lives;
+mod log_lengths;
 mod model_answers;
 mod model_org;
 mod model_plan;

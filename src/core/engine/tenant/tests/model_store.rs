@@ -111,6 +111,7 @@ impl Store {
                 backfill_last: StreamId::ZERO,
                 outbox: self.outbox.len() as u64,
                 open_questions: self.questions.len() as u64,
+                unaccounted: 0,
             }),
             _ => return None,
         })
