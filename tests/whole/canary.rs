@@ -18,7 +18,7 @@ use crate::stack::{Stack, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_value_and_no_secret_is_where_it_must_not_be() {
-    let (marks, stack) = (Marks::default(), Stack::start().await);
+    let (marks, stack) = (Marks::default(), Stack::start(&[]).await);
     // Every command is slow enough to be noted; nothing on disk is packed, so that it can be searched.
     for setting in [
         ["slowlog-log-slower-than", "0"],

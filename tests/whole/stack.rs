@@ -45,11 +45,13 @@ pub(crate) fn tandem(args: &[&str]) -> Command {
 }
 
 impl Stack {
-    pub(crate) async fn start() -> Self {
+    /// Starts one with these settings, given as environment variables without their `TANDEM_`.
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().display().to_string();
         let said = std::fs::File::create(dir.path().join("dev.err")).unwrap();
         let mut process = tandem(&["dev", "--json", "--stop-with-stdin", "--state-dir", &state])
+            .envs(settings.iter().map(|(name, value)| (format!("TANDEM_{name}"), value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(said)
@@ -69,7 +71,12 @@ impl Stack {
             feed_partitions: 1,
         };
         let client = redis::Client::open(answer["redis_url"].as_str().unwrap()).unwrap();
-        let redis = client.get_multiplexed_async_connection().await.unwrap();
+        // The test waits for what it asks; what is too slow is the engine's to say.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
+        let redis = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .unwrap();
         Self {
             process,
             answer,
