@@ -114,7 +114,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Column heads, and where in a tenant's answer each stands.
-const COLUMNS: [(&str, &str); 9] = [
+const COLUMNS: [(&str, &str); 10] = [
     ("TENANT", "/tenant"),
     ("STATE", "/state"),
     ("PHASE", "/machine/phase"),
@@ -122,6 +122,7 @@ const COLUMNS: [(&str, &str); 9] = [
     ("IN FLIGHT", "/machine/in_flight"),
     ("UNKNOWN", "/machine/unknown"),
     ("DEAD", "/machine/dead"),
+    ("ASKED", "/machine/open_questions"),
     ("OLDEST", "/freshness_ms"),
     ("CRASHES", "/crashes"),
 ];
@@ -193,17 +194,17 @@ mod tests {
     #[test]
     fn the_table_lines_up_and_shows_what_is_unknown_as_a_dash() {
         let live = json!({"tenant": "acme", "state": "live", "freshness_ms": 1500, "crashes": 0,
-            "machine": {"phase": "live", "pending_records": 12, "in_flight": 3, "unknown": 0, "dead": 1}});
+            "machine": {"phase": "live", "pending_records": 12, "in_flight": 3, "unknown": 0, "dead": 1, "open_questions": 2}});
         let away = json!({"tenant": "globex-long-name", "state": "elsewhere", "freshness_ms": null, "machine": null});
         let text = table(&[live, away]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[1],
-            "acme              live       live   12       3          0        1     1.5 s   0"
+            "acme              live       live   12       3          0        1     2      1.5 s   0"
         );
         assert_eq!(
             lines[2],
-            "globex-long-name  elsewhere  -      -        -          -        -     -       -"
+            "globex-long-name  elsewhere  -      -        -          -        -     -      -       -"
         );
         assert!(
             lines[0].starts_with("TENANT            STATE      PHASE  WAITING"),
