@@ -11,7 +11,7 @@ use redis::{Cmd, ToRedisArgs};
 pub const FORMAT: u32 = 1;
 
 /// Arguments that one call may have. A longer call would hold Redis up for everybody.
-pub const ARGUMENTS_MAX: usize = 7_000;
+pub const ARGUMENTS_MAX: usize = tandem_core::engine::step_size::VALUES_MAX;
 
 /// Which script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

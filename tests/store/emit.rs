@@ -1,10 +1,12 @@
 //! The script `emit` against a real Redis.
 
 use tandem::port::store::Lane;
+use tandem_core::domain::change::IdempotencyKey;
 use tandem_core::domain::ids::ReplayId;
 use tandem_core::domain::payload::RawJson;
 use tandem_core::domain::row::{Base, Row};
 use tandem_core::domain::stream::{Log, StreamId};
+use tandem_core::domain::time::Timestamp;
 use tandem_core::engine::commit::{Commit, Counters, EngineEntry, Script};
 
 use crate::fixture::*;
@@ -72,6 +74,39 @@ async fn base_write_back_event_and_cursor_move_together() {
     assert_eq!(got.plan, 0xdead_beef, "the plan of the row that moves in the same step");
     assert_eq!(out[1].plan, 0, "no row, no plan: nothing is believed of its hashes");
     assert_eq!(o.lane.lengths(&o.tenant).await.unwrap().outbox, 2);
+}
+
+#[tokio::test]
+async fn a_step_that_the_engine_takes_for_full_is_not_too_large() {
+    let mut o = owned().await;
+    let mut commit = Commit::default();
+    let mut records: u32 = 0;
+    while !commit.is_full() {
+        records += 1;
+        let key = records.to_string();
+        let seq = u64::from(records);
+        commit.rows.push((contact(&key), row(seq)));
+        commit.links.push((sfid(records), contact(&key)));
+        commit.questions.push((contact(&key), Timestamp(seq)));
+        commit.append.push(EngineEntry {
+            record: contact(&key),
+            data: Some(RawJson::from_checked("{}")),
+            traceparent: Some("00-cc-dd-01".into()),
+        });
+        commit.outbox.extend([changed(&key, seq), changed(&key, seq + 1)]);
+        for n in 0..8 {
+            let mut key = [n; 16];
+            key[1..9].copy_from_slice(&seq.to_be_bytes());
+            commit.seen.push(IdempotencyKey { key, content: [1; 8] });
+        }
+    }
+    let fence = o.step();
+    let taken = o.lane.commit(&o.tenant, &fence, Script::Emit, Box::new(commit));
+    taken.await.unwrap();
+    let lengths = o.lane.lengths(&o.tenant).await.unwrap();
+    let records = u64::from(records);
+    assert!(records > 60, "{records} records are not many");
+    assert_eq!((lengths.changes, lengths.outbox), (records, records * 2));
 }
 
 #[tokio::test]

@@ -13,5 +13,6 @@ pub mod placement;
 pub mod retry;
 pub mod stamps;
 pub mod state;
+pub mod step_size;
 pub mod supervise;
 pub mod tenant;

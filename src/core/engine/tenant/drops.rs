@@ -13,6 +13,7 @@ use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::EntryRef;
 use crate::domain::time::Timestamp;
 use crate::engine::commit::{Commit, Counters, DeadKey, DeadLetter, Script};
+use crate::engine::step_size;
 
 /// What the next settling script without a batch is to do.
 #[derive(Debug, Default)]
@@ -44,7 +45,15 @@ impl Drops {
     }
 
     /// Log entries dropped in one script at most.
-    pub const ENTRIES_MAX: usize = 2_000;
+    const ENTRIES_MAX: usize = 2_000;
+
+    /// Whether this is as much as one step may carry.
+    pub fn is_full(&self) -> bool {
+        let events: usize = self.outbox.iter().map(step_size::of_event).sum();
+        let size = events + self.rows.len() * step_size::IN_BUCKET;
+        let entries = self.delete.len() >= Self::ENTRIES_MAX || self.seen.len() >= step_size::KEYS_MAX;
+        entries || size >= step_size::FULL
+    }
 
     /// Takes a pending fold's entries out of the log; the caller counts them.
     pub fn remove(&mut self, key: &RecordKey, pending: &Pending) {
@@ -82,6 +91,13 @@ impl Machine {
             self.withdraw_letter(key);
         } else {
             self.drops.letters.insert(key.clone(), Some(letter.clone()));
+        }
+    }
+
+    /// Carries out what was dropped since the last time, where it is as much as one step may carry.
+    pub(super) fn flush_full_drops(&mut self, out: &mut Vec<Effect>) {
+        if self.drops.is_full() {
+            self.flush_drops(out);
         }
     }
 

@@ -331,6 +331,7 @@ impl Machine {
     fn decide_events(&mut self, work: &mut Work, out: &mut Vec<Effect>) -> (Stage, bool) {
         let mut commit = Commit::default();
         let mut touched = BTreeSet::new();
+        let mut all_touched = BTreeSet::new();
         let mut tally = Tally {
             events: work.batch.events.len(),
             ..Tally::default()
@@ -343,14 +344,17 @@ impl Machine {
             }
             for id in &event.ids {
                 self.decide_event(work, event, *id, &mut commit, &mut touched, &mut tally);
+                if commit.is_full() {
+                    // Should the owner die before the cursor moves, the event finds that its values are known.
+                    self.put_rows(&touched, &mut commit);
+                    all_touched.append(&mut touched);
+                    self.when_full(Script::Emit, &mut commit, out);
+                }
             }
         }
         work.tally = tally;
-        for key in &touched {
-            if let Some(record) = self.table.records.get(key) {
-                commit.rows.push((key.clone(), record.row.clone()));
-            }
-        }
+        self.put_rows(&touched, &mut commit);
+        all_touched.append(&mut touched);
         let topic = Arc::clone(&self.settings.topic);
         commit.cursors.push((topic, work.batch.latest.clone()));
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -360,11 +364,19 @@ impl Machine {
         commit.counters.events += count(commit.outbox.len());
         let ticket = self.commit(Script::Emit, commit, out);
         self.flush_drops(out);
-        for key in &touched {
+        for key in &all_touched {
             self.place(key);
             self.table.rest(key);
         }
         (Stage::Committing(ticket), false)
+    }
+
+    fn put_rows(&self, keys: &BTreeSet<RecordKey>, commit: &mut Commit) {
+        for key in keys {
+            if let Some(record) = self.table.records.get(key) {
+                commit.rows.push((key.clone(), record.row.clone()));
+            }
+        }
     }
 
     pub(super) fn inbound_committed(&mut self, ticket: u64, out: &mut Vec<Effect>) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::drops::Drops;
 use super::reading::LoadFor;
 use super::table::{Pending, Record};
 use super::{Effect, Machine, Note};
@@ -173,9 +172,7 @@ impl Machine {
                 }
                 Ok(change) => self.take_change(&raw, change, asked, seen, &mut taken),
             }
-            if self.drops.delete.len() >= Drops::ENTRIES_MAX {
-                self.flush_drops(out);
-            }
+            self.flush_full_drops(out);
         }
         if future {
             out.push(Effect::Note(Note::FutureEntry));

@@ -16,7 +16,7 @@ use crate::domain::row::{Asks, Question};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
 use crate::engine::classify::CallFault;
-use crate::engine::commit::{Commit, Verb};
+use crate::engine::commit::{Commit, Script, Verb};
 use crate::engine::retry;
 
 /// Answers that are looked at in one go.
@@ -93,7 +93,10 @@ impl Machine {
             match self.glance(&link.0) {
                 Glance::Accept => self.accept_link(&link.0, None),
                 Glance::Create => self.accept_link(&link.0, Some(Asks::Create)),
-                Glance::Refuse(why) => self.refuse_link(&link.0, &why),
+                Glance::Refuse(why) => {
+                    self.refuse_link(&link.0, &why);
+                    self.flush_full_drops(out);
+                }
                 Glance::Wait => self.linking.waiting.push_back(link),
                 Glance::Read(id) => {
                     let of_object = reads.entry(Arc::clone(&link.0.record.object)).or_default();
@@ -160,12 +163,16 @@ impl Machine {
             match self.glance(&link.0) {
                 Glance::Accept => self.accept_link(&link.0, None),
                 Glance::Create => self.accept_link(&link.0, Some(Asks::Create)),
-                Glance::Refuse(why) => self.refuse_link(&link.0, &why),
+                Glance::Refuse(why) => {
+                    self.refuse_link(&link.0, &why);
+                    self.tell_winners_first(&mut commit, out);
+                }
                 Glance::Wait => self.linking.waiting.push_back(link),
                 Glance::Read(id) if errand.overtaken.contains(&id) => self.linking.waiting.push_back(link),
                 Glance::Read(id) => {
                     if let Some(why) = self.why_not(errand, &link.0.record, id) {
                         self.refuse_link(&link.0, &why);
+                        self.tell_winners_first(&mut commit, out);
                         continue;
                     }
                     let Some(partner) = errand.partners.iter().find(|p| p.id == id) else {
@@ -178,6 +185,7 @@ impl Machine {
                     commit.seen.extend(change.idempotency);
                     commit.counters.settled += 1;
                     touched.push(change.record);
+                    self.when_full(Script::Emit, &mut commit, out);
                 }
             }
         }
@@ -187,6 +195,16 @@ impl Machine {
         self.flush_drops(out);
         for key in touched {
             self.linked_or_not(&key);
+        }
+    }
+
+    /// Refusals that are as much as one step may carry go out, after the links that they lost to.
+    fn tell_winners_first(&mut self, commit: &mut Commit, out: &mut Vec<Effect>) {
+        if self.drops.is_full() {
+            if !commit.rows.is_empty() {
+                self.emit(std::mem::take(commit), out);
+            }
+            self.flush_drops(out);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::value::{self, Normal};
 use crate::engine::call::{FindCall, Literal};
 use crate::engine::classify::CallFault;
-use crate::engine::commit::Commit;
+use crate::engine::commit::{Commit, Script};
 use crate::engine::retry;
 
 /// Errands of a tenant on their way at once.
@@ -258,6 +258,7 @@ impl Machine {
                 self.ask_which(errand, &key, &free, &mut commit);
             }
             keys.push(key);
+            self.when_full(Script::Emit, &mut commit, out);
         }
         self.wait_again(&plan, again);
         out.push(Effect::Note(Note::Matched {
@@ -282,6 +283,7 @@ impl Machine {
             let mut commit = Commit::default();
             for key in &keys {
                 self.ask_which_of(key, &[], 0, &mut commit);
+                self.when_full(Script::Emit, &mut commit, out);
             }
             self.emit(commit, out);
         }

@@ -60,6 +60,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::breaker::Breaker;
 use crate::engine::call::ApiUsage;
 use crate::engine::commit::{Commit, Script};
+use crate::engine::step_size::KEYS_MAX;
 
 /// Pauses between losing a tenant and attaching again: at least this, with as much jitter on top.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
@@ -273,7 +274,21 @@ impl Machine {
     }
 
     /// Issues a fenced script.
-    fn commit(&mut self, script: Script, commit: Commit, out: &mut Vec<Effect>) -> u64 {
+    fn commit(&mut self, script: Script, mut commit: Commit, out: &mut Vec<Effect>) -> u64 {
+        // Too many of one record: they follow. Should that fail, versions tell repeats as they do when a day has too many.
+        let late = commit.seen.split_off(commit.seen.len().min(KEYS_MAX));
+        let ticket = self.issue(script, commit, out);
+        for keys in late.chunks(KEYS_MAX) {
+            let keys = Commit {
+                seen: keys.to_vec(),
+                ..Commit::default()
+            };
+            self.issue(Script::Settle, keys, out);
+        }
+        ticket
+    }
+
+    fn issue(&mut self, script: Script, commit: Commit, out: &mut Vec<Effect>) -> u64 {
         let ticket = self.ticket();
         for (key, _) in &commit.rows {
             if let Some(record) = self.table.records.get_mut(key) {
@@ -296,6 +311,17 @@ impl Machine {
             }
         }
         ticket
+    }
+
+    /// Issues what a step holds so far, where it is as much as one step may carry.
+    fn when_full(&mut self, script: Script, commit: &mut Commit, out: &mut Vec<Effect>) {
+        if commit.is_full() {
+            let mut full = std::mem::take(commit);
+            // The batch and its intent are done with when its last record is.
+            commit.batch = full.batch.take();
+            full.counters.events += i64::try_from(full.outbox.len()).unwrap_or(i64::MAX);
+            self.commit(script, full, out);
+        }
     }
 
     /// Issues a step of which the product is told.

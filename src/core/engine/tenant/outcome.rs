@@ -190,6 +190,7 @@ impl Machine {
                 }
                 RowOutcome::Failed(fault) => self.row_failed(key, batch, fault, &mut commit, tally, out),
             }
+            self.when_full(Script::Settle, &mut commit, out);
         }
         commit.intent_left = self.intent_left(id, batch);
         commit.intents_done = self.batches.take_done();

@@ -11,6 +11,7 @@ use crate::domain::stream::{EntryRef, Log, RawEntry, StreamId};
 use crate::domain::{fold_codec, intent_codec, row_codec};
 use crate::engine::commit::{Commit, DeadKey, DeadLetter, Intent, LogChunk, Script};
 use crate::engine::state::{Attached, Committed, CompactedPage, Lengths, Loaded, LoadedRecord};
+use crate::engine::step_size::VALUES_MAX;
 use crate::engine::tenant::io::{Effect, Input, Lost};
 
 #[derive(Default)]
@@ -189,6 +190,8 @@ impl Store {
         if !self.pass(fence) {
             return Input::Lost(Lost::Fenced);
         }
+        let size = commit.size() + 2 * commit.seen.len();
+        assert!(size <= VALUES_MAX, "a step of {size} values");
         if script == Script::Settle
             && let Some(batch) = &commit.batch
         {
