@@ -309,7 +309,7 @@ impl Run<'_> {
         figures.count("duplicates", judgement.duplicates, none);
         figures.count("divergences", judgement.divergences, none);
         figures.count("ambiguous", ambiguous, None);
-        let most = ambiguous as f64 * ASKED_TOO_OFTEN;
+        let most = (ambiguous as f64 * ASKED_TOO_OFTEN).floor();
         figures.count("asked", asked, Bound::Within(ambiguous as f64, most));
         figures.count("offered", offered, None);
         figures.count("doubled", doubled, None);
