@@ -31,6 +31,10 @@ doc:
 deep times="20":
     TANDEM_SEEDS={{times}} cargo test --release -p tandem-core --lib seeds
 
+# Every fuzz target for so many minutes, one after the other; TANDEM_FUZZ_SEED repeats a run
+fuzz minutes="1" *name="fuzz_":
+    TANDEM_FUZZ_SECONDS=$(({{minutes}} * 60)) cargo test -p tandem --lib --test fuzz {{name}} -- --nocapture --test-threads 1
+
 # The mixed load test with its oracle
 load *args:
     cargo run --release -p loadtest -- mixed {{args}}

@@ -17,5 +17,7 @@ mod marks;
 mod outage;
 mod places;
 mod product;
+mod secrets;
 mod sick_redis;
 mod stack;
+mod wrong;

@@ -19,3 +19,5 @@ mod wire;
 mod decode_tests;
 #[cfg(test)]
 mod event_fixture;
+#[cfg(test)]
+mod fuzz_test;
