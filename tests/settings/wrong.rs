@@ -106,6 +106,16 @@ fn a_file_that_is_not_there() {
 }
 
 #[test]
+fn a_file_that_is_no_text() {
+    let files = Files::new("");
+    std::fs::write(files.path(), b"[node]\nname = \"\xff\"\n").unwrap();
+    assert_eq!(
+        files.problems(),
+        ["tandem.toml:1: the file cannot be read: stream did not contain valid UTF-8"]
+    );
+}
+
+#[test]
 fn the_environment_is_checked_too() {
     let problem = Files::new("").variable("TANDEM_NODE__WORKERS", "many").problems();
     assert_eq!(

@@ -367,3 +367,16 @@ pub(super) fn check_status(reply: &Reply) -> Result<(), LoginFailure> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_token_endpoint_says_is_told_only_where_it_is_a_code() {
+        let known = Refusal::of("invalid_client", "the secret 3MVG9x was wrong").to_string();
+        assert!(known.contains("invalid_client") && !known.contains("3MVG9x"), "{known}");
+        let echoed = Refusal::of("3f786850e387550fdab836ed7e6dc881", "").to_string();
+        assert!(echoed.contains("NO_CODE") && !echoed.contains("3f78"), "{echoed}");
+    }
+}
