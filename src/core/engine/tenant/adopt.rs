@@ -9,6 +9,7 @@ use super::partners::{Errand, Partner};
 use super::product_event;
 use super::questions;
 use super::table::Record;
+use crate::domain::change::Change;
 use crate::domain::event::EventType;
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
@@ -17,14 +18,14 @@ use crate::domain::row::Row;
 use crate::engine::commit::{Commit, EngineEntry};
 
 impl Machine {
-    /// Links, tells the product, and has the key written back by a log entry. `answered`: the product named the record,
-    /// so what it holds beside what waits in the log is not known.
+    /// Links, tells the product, and has the key written back by a log entry. `answer` where the product named the record:
+    /// what it holds beside what waits in the log is then not known, but what its question said of the record is.
     pub(super) fn adopt(
         &mut self,
         errand: &Errand,
         key: &RecordKey,
         partner: &Partner,
-        answered: bool,
+        answer: Option<&Change>,
         commit: &mut Commit,
     ) {
         let plan = Arc::clone(&errand.plan);
@@ -50,13 +51,7 @@ impl Machine {
             .outbox
             .push(product_event::linked(key, &mut row, now, trace.clone()));
         commit.links.push((partner.id, key.clone()));
-        let (verdict, unknown) = self.merge_without_base(&plan, record, &mut row, heard, answered);
-        if !unknown.is_empty() {
-            commit
-                .outbox
-                .push(questions::values(key, &mut row, &plan, unknown, "linked", now));
-            commit.questions.push((key.clone(), questions::due(now)));
-        }
+        let (verdict, unknown) = self.merge_without_base(&plan, record, &mut row, heard, answer);
         // Whatever waits takes the key along; with nothing there, the log gets an entry that does.
         if row.keyless && record.pending.is_none() && verdict.write_back.is_empty() {
             commit.append.push(EngineEntry {
@@ -69,9 +64,16 @@ impl Machine {
         self.table.by_id.insert(partner.id, key.clone());
         let (_, conflicts) = self.carry_out(&plan, key, (EventType::Changed, now), row, verdict, commit);
         commit.counters.conflicts += i64::try_from(conflicts).unwrap_or(i64::MAX);
-        if let Some(record) = self.table.records.get(key) {
-            commit.rows.push((key.clone(), record.row.clone()));
+        let Some(record) = self.table.records.get_mut(key) else {
+            return;
+        };
+        // Asked after the product was told: what it answers is then what it holds with that.
+        if !unknown.is_empty() {
+            let wanted = questions::values(key, &mut record.row, &plan, unknown, "linked", now);
+            commit.outbox.push(wanted);
+            commit.questions.push((key.clone(), questions::due(now)));
         }
+        commit.rows.push((key.clone(), record.row.clone()));
     }
 
     /// What each side has to hear of the other. Fields of the product's that have to be asked for come beside it.
@@ -81,10 +83,20 @@ impl Machine {
         record: &Record,
         row: &mut Row,
         heard: Vec<Heard>,
-        answered: bool,
+        answer: Option<&Change>,
     ) -> (Verdict, Vec<FieldIdx>) {
         let mut verdict = Verdict::default();
         let mut unknown = Vec::new();
+        let asked = answer.and_then(|change| change.answers.as_ref());
+        let says = asked
+            .filter(|event| event.plan == plan.version)
+            .map(|event| event.says.as_slice());
+        let said = |idx: FieldIdx| {
+            says.unwrap_or_default()
+                .iter()
+                .find(|(i, _)| *i == idx)
+                .map(|(_, hash)| *hash)
+        };
         let pending = record.pending.as_ref().filter(|p| p.fold.upsert);
         for unit in units(plan, heard) {
             for h in &unit {
@@ -94,11 +106,13 @@ impl Machine {
             let field = unit.first().and_then(|h| plan.at(h.idx));
             let product_wins = field.is_some_and(|f| f.on_conflict == Policy::Product);
             let writes = field.is_some_and(|f| f.direction.writes_salesforce());
+            // Changed by somebody since the question told of it: no value of the product's is newer.
+            let changed = unit.iter().any(|h| said(h.idx).is_some_and(|hash| hash != h.hash));
             let ours: Vec<_> = unit.iter().map(|h| self.pending_hash(plan, record, h.idx)).collect();
             if ours.iter().all(Option::is_none) {
-                if answered && pending.is_none() && writes && (product_wins || blank) {
+                if answer.is_some() && pending.is_none() && writes && (product_wins || blank) && !changed {
                     unknown.extend(unit.iter().map(|h| h.idx));
-                } else if !blank {
+                } else if !blank || changed {
                     tell(plan, unit, &mut verdict);
                 }
                 continue;
@@ -107,6 +121,15 @@ impl Machine {
                 .iter()
                 .zip(&ours)
                 .any(|(h, ours)| ours.is_some_and(|hash| hash != h.hash));
+            let only_says_it_back = unit
+                .iter()
+                .zip(&ours)
+                .all(|(h, ours)| ours.is_none() || *ours == said(h.idx));
+            if differs && changed && only_says_it_back {
+                write_back(plan, &unit, &mut verdict);
+                tell(plan, unit, &mut verdict);
+                continue;
+            }
             if !differs || blank {
                 continue;
             }

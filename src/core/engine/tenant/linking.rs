@@ -179,7 +179,7 @@ impl Machine {
                         continue;
                     };
                     let change = link.0;
-                    self.adopt(errand, &change.record, partner, true, &mut commit);
+                    self.adopt(errand, &change.record, partner, Some(&change), &mut commit);
                     self.table.count_entries(&[change.entry], false);
                     commit.delete.push(change.entry);
                     commit.seen.extend(change.idempotency);

@@ -252,7 +252,7 @@ impl Machine {
             if let Some(partner) = partner {
                 one += 1;
                 taken.insert(partner.id);
-                self.adopt(errand, &key, partner, false, &mut commit);
+                self.adopt(errand, &key, partner, None, &mut commit);
             } else {
                 many += 1;
                 self.ask_which(errand, &key, &free, &mut commit);

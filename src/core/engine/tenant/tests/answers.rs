@@ -7,6 +7,32 @@ use serde_json::json;
 use super::identity::{ada, fields, usual};
 use crate::domain::event::EventType;
 
+/// What the product has of a question that it was asked is Salesforce's own older value, no edit of the product's.
+#[test]
+fn what_salesforce_changed_since_it_was_asked_about_is_told_and_not_written_over() {
+    for with_its_row in [false, true] {
+        let mut b = usual();
+        let id = b
+            .org
+            .person_makes(&json!({"Email": "old@x.org", "LastName": "Lovelace"}), b.now);
+        b.settle();
+        let asked = b.told(EventType::LinkWanted).pop().unwrap();
+        b.org.update(id, fields(&json!({"Email": "new@x.org"})), b.now);
+        b.link("42", Some(id), &asked.id);
+        if with_its_row {
+            b.upsert("42", &json!({"email": "old@x.org", "last_name": "Lovelace"}));
+        }
+        b.settle();
+        let told = b.told(EventType::Changed);
+        assert_eq!(told[0].data["email"], "new@x.org");
+        for wanted in b.told(EventType::Wanted) {
+            assert!(!wanted.detail["fields"].as_array().unwrap().contains(&json!("email")));
+        }
+        assert_eq!(b.org_record("42").1["Email"], "new@x.org");
+        assert_eq!(b.told(EventType::Conflict).len(), 0);
+    }
+}
+
 #[test]
 fn a_refused_event_becomes_a_conflict_by_policy_and_the_products_value_is_asked_for() {
     let mut b = usual();
