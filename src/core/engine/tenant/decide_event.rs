@@ -165,6 +165,8 @@ impl Machine {
         let key = RecordKey::keyless(Arc::clone(&plan.object), id);
         let record = self.table.records.entry(key.clone()).or_default();
         record.row.salesforce_id = Some(id);
+        // The event's hashes are laid out by the plan that its row's base names.
+        record.row.base.plan = plan.version;
         let asked = questions::whose(&key, &mut record.row, id, Some(data), verdict.says, now);
         commit.outbox.push(asked);
         commit.questions.push((key.clone(), questions::due(now)));
