@@ -7,6 +7,7 @@ mod people;
 pub use judge::{Ends, Judgement, Known, Record, judge};
 pub use people::{Person, people};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -299,11 +300,16 @@ impl Run<'_> {
             // A row is looked for and written; a record without a key is read for its question and written.
             floor += 2 * (plot.rows.len() as u64).div_ceil(ROWS_A_CALL) + 2 * identity.offered.div_ceil(ROWS_A_CALL);
         }
-        let mut calls_made = 0;
+        let (mut calls_made, mut by_kind) = (0, BTreeMap::new());
         for calls in calls(&self.world).await? {
             calls_made += calls.total;
+            for (kind, count) in calls.by {
+                *by_kind.entry(kind).or_insert(0) += count.as_u64().unwrap_or(0);
+            }
         }
         let mut figures = Figures::default();
+        let by_kind: Vec<String> = by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        figures.note("calls by kind", by_kind.join(", "));
         figures.count("records", judgement.pairs, None);
         figures.count("linked", judgement.linked, None);
         figures.count("duplicates", judgement.duplicates, none);
