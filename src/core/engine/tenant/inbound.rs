@@ -410,13 +410,10 @@ impl Machine {
     }
 }
 
-/// How much later than the record's last change an event must be to be known as newer: a transaction is stamped when it
-/// saves and told when it commits.
-const STAMP_LAG_S: u64 = 60;
-
-/// Whether an event is not clearly newer than what was read when the record was linked.
+/// Whether an event is not newer than what was read when the record was linked, by whole seconds. No margin: an edit that
+/// is taken for older is not looked at, and our own later write would hide it.
 pub(super) fn is_not_newer(row: &Row, event: &ChangeEvent) -> bool {
-    row.read_as_of_s != 0 && event.committed.0 / 1_000 <= u64::from(row.read_as_of_s) + STAMP_LAG_S
+    row.read_as_of_s != 0 && event.committed.0 / 1_000 <= u64::from(row.read_as_of_s)
 }
 
 /// Ids that reference fields of the event hold.
