@@ -69,8 +69,6 @@ pub struct OutboxEntry {
     pub id: StreamId,
     /// The event.
     pub event: Event,
-    /// Version of the object plan its hashes are laid out by.
-    pub plan: u32,
 }
 
 /// One FIFO lane to Redis, shared by the tenants of a shard.

@@ -1,9 +1,8 @@
 //! A [`Commit`] as one script call: the lists of `lua/include/commit.lua`, in its order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use tandem_core::domain::event::Event;
-use tandem_core::domain::ids::{Fence, RecordKey, TenantName};
+use tandem_core::domain::ids::{Fence, TenantName};
 use tandem_core::domain::stream::Log;
 use tandem_core::domain::{fold_codec, intent_codec, row_codec};
 use tandem_core::engine::commit::{Commit, Counters, DeadKey, EngineEntry, Script};
@@ -102,12 +101,6 @@ fn dead_field(key: &DeadKey) -> Vec<u8> {
     }
 }
 
-/// Version of the plan that an event's hashes are laid out by: that of its record's row, which moves in the same step.
-fn plan_of(plans: &HashMap<&RecordKey, u32>, event: &Event) -> u32 {
-    let plan = event.record.as_ref().and_then(|record| plans.get(record));
-    plan.copied().unwrap_or_default()
-}
-
 fn put_deletes(call: &mut Call, commit: &Commit, log: Log) {
     let ids: Vec<String> = commit
         .delete
@@ -181,17 +174,8 @@ pub(super) fn call(around: &Around<'_>, fence: &Fence, script: Script, commit: &
         put_entry(&mut call, engine_fields(entry).into_iter());
     }
     call.arg(commit.outbox.len());
-    let rows_of_events = if commit.outbox.is_empty() {
-        &[][..]
-    } else {
-        &commit.rows
-    };
-    let plans = rows_of_events
-        .iter()
-        .map(|(record, row)| (record, row.base.plan))
-        .collect();
     for event in &commit.outbox {
-        let fields = outbox::outbox_fields(event, plan_of(&plans, event));
+        let fields = outbox::outbox_fields(event);
         put_entry(&mut call, fields.iter().map(|(name, value)| (*name, value.as_ref())));
     }
 

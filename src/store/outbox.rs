@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use tandem_core::domain::event::{Event, EventId, EventType};
+use tandem_core::domain::event::{Event, EventId, EventType, Says};
 use tandem_core::domain::ids::{FieldIdx, RecordKey, TenantName};
 use tandem_core::domain::payload::RawJson;
 use tandem_core::domain::row::FieldHash;
@@ -47,12 +47,12 @@ fn contract(event: &Event) -> Fields<'_> {
     fields
 }
 
-/// An outbox entry; `plan` is the version that the event's hashes are laid out by.
-pub(super) fn outbox_fields(event: &Event, plan: u32) -> Fields<'_> {
+/// An outbox entry.
+pub(super) fn outbox_fields(event: &Event) -> Fields<'_> {
     let mut fields = contract(event);
     if !event.says.is_empty() {
-        let mut packed = plan.to_be_bytes().to_vec();
-        for (idx, hash) in &event.says {
+        let mut packed = event.says.plan.to_be_bytes().to_vec();
+        for (idx, hash) in &event.says.fields {
             packed.extend_from_slice(&idx.0.to_be_bytes());
             packed.extend_from_slice(&hash.0);
         }
@@ -67,7 +67,6 @@ pub(super) fn feed_fields<'a>(tenant: &'a TenantName, entry: &'a OutboxEntry) ->
         tenant: tenant.clone(),
         outbox: entry.id,
         revision: entry.event.revision,
-        plan: entry.plan,
         says: entry.event.says.clone(),
     };
     let mut fields: Fields<'_> = vec![
@@ -78,14 +77,17 @@ pub(super) fn feed_fields<'a>(tenant: &'a TenantName, entry: &'a OutboxEntry) ->
     fields
 }
 
-fn unpack_says(packed: &[u8]) -> Option<(u32, Vec<(FieldIdx, FieldHash)>)> {
+fn unpack_says(packed: &[u8]) -> Option<Says> {
     let (plan, rest) = packed.split_first_chunk::<4>()?;
-    let (says, rest) = rest.as_chunks::<8>();
-    let says = says
+    let (fields, rest) = rest.as_chunks::<8>();
+    let fields = fields
         .iter()
         .map(|[a, b, hash @ ..]| (FieldIdx(u16::from_be_bytes([*a, *b])), FieldHash(*hash)))
         .collect();
-    rest.is_empty().then_some((u32::from_be_bytes(*plan), says))
+    rest.is_empty().then_some(Says {
+        plan: u32::from_be_bytes(*plan),
+        fields,
+    })
 }
 
 /// Reads an outbox entry back; the error is the name of the field that makes no sense.
@@ -93,7 +95,7 @@ pub(super) fn parse(id: StreamId, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Out
     let text = |value: Vec<u8>, name| String::from_utf8(value).map_err(|_| name);
     let (mut kind, mut object, mut key, mut at) = (None, None, None, None);
     let (mut salesforce_id, mut data, mut detail, mut traceparent) = (None, None, None, None);
-    let (mut revision, mut plan, mut says) = (0, 0, Vec::new());
+    let (mut revision, mut says) = (0, Says::default());
     for (name, value) in fields {
         match name.as_slice() {
             b"type" => kind = EventType::ALL.into_iter().find(|t| t.as_str().as_bytes() == value),
@@ -111,7 +113,7 @@ pub(super) fn parse(id: StreamId, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Out
             }
             b"traceparent" => traceparent = Some(text(value, "traceparent")?.into()),
             b"detail" => detail = Some(RawJson::from_checked(Bytes::from(value))),
-            b"says" => (plan, says) = unpack_says(&value).ok_or("says")?,
+            b"says" => says = unpack_says(&value).ok_or("says")?,
             // A newer version's field: the feed of this version cannot carry it.
             _ => {}
         }
@@ -132,5 +134,5 @@ pub(super) fn parse(id: StreamId, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Out
         traceparent,
         says,
     };
-    Ok(OutboxEntry { id, event, plan })
+    Ok(OutboxEntry { id, event })
 }

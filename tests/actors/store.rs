@@ -8,7 +8,7 @@ use tandem::port::Answer;
 use tandem::port::cluster::{Cluster, Lease, LeaseAnswer, Member};
 use tandem::port::store::{Attached, Committed, CompactedPage, Lane, Lengths, Loaded, OutboxEntry, StoreError};
 use tandem_core::domain::change::IdempotencyKey;
-use tandem_core::domain::event::{Event, EventType};
+use tandem_core::domain::event::{Event, EventType, Says};
 use tandem_core::domain::ids::{Epoch, Fence, RecordKey, TenantName};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::domain::stream::{Log, StreamId};
@@ -136,12 +136,11 @@ impl Lane for FakeLane {
                 revision: 0,
                 at: WALL,
                 traceparent: None,
-                says: Vec::new(),
+                says: Says::default(),
             };
             rest.map(|ms| OutboxEntry {
                 id: StreamId { ms: *ms, seq: 0 },
                 event: event.clone(),
-                plan: 1,
             })
             .collect()
         })

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tandem::settings::{Reading, load_with};
 use tandem_core::domain::change_parse::Parser;
 use tandem_core::domain::digest::Digester;
-use tandem_core::domain::event::EventId;
+use tandem_core::domain::event::{EventId, Says};
 use tandem_core::domain::ids::TenantName;
 use tandem_core::domain::plan::TenantPlan;
 use tandem_core::domain::stream::{EntryRef, Log, RawEntry, StreamId};
@@ -61,8 +61,7 @@ fn event_id() -> String {
         tenant: TenantName::new("acme").unwrap(),
         outbox: StreamId { ms: 7, seq: 1 },
         revision: 3,
-        plan: 0,
-        says: Vec::new(),
+        says: Says::default(),
     };
     id.encode()
 }

@@ -9,7 +9,7 @@ use tandem::port::seal::Sealer;
 use tandem::port::store::{Lane, StoreError};
 use tandem::store::seal::{RegionalKey, RegionalSealer};
 use tandem::store::{LaneFactory, RedisLane, StoreSettings, keys};
-use tandem_core::domain::event::{Event, EventType};
+use tandem_core::domain::event::{Event, EventType, Says};
 use tandem_core::domain::ids::{BatchId, Epoch, Fence, FieldIdx, RecordKey, TenantName};
 use tandem_core::domain::payload::RawJson;
 use tandem_core::domain::row::{FieldHash, Row};
@@ -204,7 +204,10 @@ pub fn changed(key: &str, revision: u64) -> Event {
         revision,
         at: Timestamp(1_700_000_000_123),
         traceparent: Some("00-aa-bb-01".into()),
-        says: vec![(FieldIdx(3), FieldHash([1, 2, 3, 4, 5, 6]))],
+        says: Says {
+            plan: 0xdead_beef,
+            fields: vec![(FieldIdx(3), FieldHash([1, 2, 3, 4, 5, 6]))],
+        },
     }
 }
 

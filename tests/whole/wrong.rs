@@ -1,6 +1,6 @@
 //! Entries that are no change, each with the code that says so.
 
-use tandem_core::domain::event::EventId;
+use tandem_core::domain::event::{EventId, Says};
 use tandem_core::domain::ids::TenantName;
 use tandem_core::domain::stream::StreamId;
 
@@ -51,8 +51,7 @@ pub(crate) fn bad() -> Vec<(&'static str, Entry)> {
         tenant: TenantName::new("globex").unwrap(),
         outbox: StreamId { ms: 1, seq: 0 },
         revision: 1,
-        plan: 0,
-        says: Vec::new(),
+        says: Says::default(),
     };
     vec![
         ("missing_name", vec![(b"object".to_vec(), b"contact".to_vec())]),

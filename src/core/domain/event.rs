@@ -85,8 +85,29 @@ pub struct Event {
     pub at: Timestamp,
     /// Trace context.
     pub traceparent: Option<Arc<str>>,
-    /// Hashes of what `data` says, for `caused_by`.
-    pub says: Vec<(FieldIdx, FieldHash)>,
+    /// What its id says of values, for `caused_by` and `answers`.
+    pub says: Says,
+}
+
+/// Hashes of values that an event tells, or that Salesforce held when a question was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Says {
+    /// Version of the object plan that the fields are laid out by.
+    pub plan: u32,
+    /// Field and hash.
+    pub fields: Vec<(FieldIdx, FieldHash)>,
+}
+
+impl Says {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// What is said by this version of the plan: nothing of what another version laid out is believed.
+    pub fn under(&self, plan: u32) -> &[(FieldIdx, FieldHash)] {
+        if self.plan == plan { &self.fields } else { &[] }
+    }
 }
 
 /// The id of an event as the product sees it, decoded: opaque to everyone else, ≤ `TEXT_MAX` bytes.
@@ -98,10 +119,8 @@ pub struct EventId {
     pub outbox: StreamId,
     /// The record's revision.
     pub revision: u64,
-    /// Version of the object plan that `says` is laid out by.
-    pub plan: u32,
-    /// Hashes of what the event says; empty when they did not fit.
-    pub says: Vec<(FieldIdx, FieldHash)>,
+    /// What the event says of values; empty when it did not fit.
+    pub says: Says,
 }
 
 impl EventId {

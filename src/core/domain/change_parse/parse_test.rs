@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::event::Says;
 use crate::domain::ids::FieldIdx;
 use crate::domain::plan::{Direction, FieldPlan, Kind, Policy};
 use crate::domain::stream::{EntryRef, Log};
@@ -96,8 +97,7 @@ pub(super) fn event_id(tenant: &str) -> EventId {
         tenant,
         outbox: StreamId { ms: 5, seq: 6 },
         revision: 7,
-        plan: 1,
-        says: Vec::new(),
+        says: Says::default(),
     }
 }
 

@@ -88,9 +88,7 @@ impl Machine {
         let mut verdict = Verdict::default();
         let mut unknown = Vec::new();
         let asked = answer.and_then(|change| change.answers.as_ref());
-        let says = asked
-            .filter(|event| event.plan == plan.version)
-            .map(|event| event.says.as_slice());
+        let says = asked.map(|event| event.says.under(plan.version));
         let said = |idx: FieldIdx| {
             says.unwrap_or_default()
                 .iter()

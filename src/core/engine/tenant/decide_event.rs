@@ -15,7 +15,7 @@ use super::own_writes::{
 };
 use super::product_event::{self, changed};
 use super::questions;
-use crate::domain::event::{Event, EventType};
+use crate::domain::event::{Event, EventType, Says};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
 use crate::domain::plan::ObjectPlan;
@@ -165,9 +165,11 @@ impl Machine {
         let key = RecordKey::keyless(Arc::clone(&plan.object), id);
         let record = self.table.records.entry(key.clone()).or_default();
         record.row.salesforce_id = Some(id);
-        // The event's hashes are laid out by the plan that its row's base names.
-        record.row.base.plan = plan.version;
-        let asked = questions::whose(&key, &mut record.row, id, Some(data), verdict.says, now);
+        let says = Says {
+            plan: plan.version,
+            fields: verdict.says,
+        };
+        let asked = questions::whose(&key, &mut record.row, id, Some(data), says, now);
         commit.outbox.push(asked);
         commit.questions.push((key.clone(), questions::due(now)));
         commit.links.push((id, key.clone()));
@@ -314,7 +316,11 @@ impl Machine {
         let dying = self.table.records.get(key).is_some_and(|r| deleting(r));
         let tells = !verdict.tell.is_empty() || (kind == EventType::Undeleted && !dying);
         if tells {
-            let news = changed(kind, key, &mut row, &verdict.tell, verdict.says, now);
+            let says = Says {
+                plan: plan.version,
+                fields: verdict.says,
+            };
+            let news = changed(kind, key, &mut row, &verdict.tell, says, now);
             commit.outbox.push(Event { at, ..news });
         }
         let mut conflicts = 0;

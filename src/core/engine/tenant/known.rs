@@ -1,11 +1,12 @@
-//! A product's change against the events that the product was told: what only says an event back, what was made without
-//! having seen one, and who wins then.
+//! A product's change against the events that the product was told: what only says back what Salesforce holds, what was
+//! made without having seen an event, and who wins then.
 
 use std::time::Duration;
 
 use super::Machine;
 use super::table::Record;
 use crate::domain::change::Change;
+use crate::domain::event::EventId;
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::plan::{ObjectPlan, Policy};
 use crate::domain::row::{FieldHash, Side, Told};
@@ -14,12 +15,13 @@ use crate::engine::stamps::{self, Decided};
 
 /// An edit without `seen_revision` counts as having seen events that are this much older than its entry.
 const ASSUME_SEEN_AFTER: Duration = Duration::from_secs(5);
-/// Fields of a change that its event had said already.
+
+/// Fields of a change whose value is the one that the event which it names told, or found in Salesforce.
 #[derive(Debug, Default)]
 struct Mirrored {
     /// Salesforce holds the value: nothing is left to do.
     here: Vec<FieldIdx>,
-    /// The product was told a newer value since: it will say that one back too.
+    /// The product was told a newer value since, which it will hold.
     history: Vec<FieldIdx>,
 }
 
@@ -96,13 +98,13 @@ impl Machine {
     /// Whether the product was told anything that the change can be held against: hashing its values is dear.
     fn compares_with_events(&self, change: &Change) -> bool {
         let record = self.table.records.get(&change.record);
-        change.caused_by.is_some() || record.is_some_and(|record| !record.row.told.is_empty())
+        named(change).is_some() || record.is_some_and(|record| !record.row.told.is_empty())
     }
 
-    /// Fields that only say back what the event said which caused the change.
+    /// Fields that only say back what the event said which the change names.
     fn mirrored(&self, plan: &ObjectPlan, change: &Change, hashes: &[(FieldIdx, FieldHash)]) -> Mirrored {
         let mut mirrored = Mirrored::default();
-        let Some(event) = change.caused_by.as_ref().filter(|e| e.plan == plan.version) else {
+        let Some(event) = named(change) else {
             return mirrored;
         };
         let Some(record) = self.table.records.get(&change.record) else {
@@ -111,7 +113,7 @@ impl Machine {
         if !self.of_this_life(&change.record, event.revision) {
             return mirrored;
         }
-        for hash in hashes.iter().filter(|h| event.says.contains(h)) {
+        for hash in hashes.iter().filter(|h| event.says.under(plan.version).contains(h)) {
             let newer = |t: &&Told| t.revision > event.revision && t.fields.iter().any(|(idx, _)| *idx == hash.0);
             if record.row.told.iter().any(|t| newer(&t)) {
                 mirrored.history.push(hash.0);
@@ -142,7 +144,7 @@ impl Machine {
         hashes: &[(FieldIdx, FieldHash)],
         mirrored: &[FieldIdx],
     ) -> Vec<FieldIdx> {
-        let seen = change.seen_revision.max(change.caused_by.as_ref().map(|e| e.revision));
+        let seen = change.seen_revision.max(named(change).map(|e| e.revision));
         let Some(record) = self.table.records.get_mut(&change.record) else {
             return Vec::new();
         };
@@ -203,6 +205,11 @@ impl Machine {
         }
         lost
     }
+}
+
+/// The event that caused the change, or that asked for it.
+fn named(change: &Change) -> Option<&EventId> {
+    change.caused_by.as_ref().or(change.answers.as_ref())
 }
 
 /// Whether a delete of the record by the product is under way, with or without a new life after it.

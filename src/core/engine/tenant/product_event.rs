@@ -9,11 +9,11 @@ use super::own_writes::highest_seq;
 use super::rows::Refusal;
 use super::table::Pending;
 use crate::domain::change::{Change, Rejection};
-use crate::domain::event::{Event, EventType};
+use crate::domain::event::{Event, EventType, Says};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::plan::ObjectPlan;
-use crate::domain::row::{FieldHash, Row, Side, Told, Tombstone};
+use crate::domain::row::{Row, Side, Told, Tombstone};
 use crate::domain::stream::RawEntry;
 use crate::domain::time::Timestamp;
 use crate::domain::value;
@@ -37,7 +37,7 @@ pub(super) fn event(kind: EventType, key: &RecordKey, row: &Row, now: Timestamp)
         revision: row.revision,
         at: now,
         traceparent: None,
-        says: Vec::new(),
+        says: Says::default(),
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn changed(
     key: &RecordKey,
     row: &mut Row,
     data: &[(Arc<str>, RawJson)],
-    says: Vec<(FieldIdx, FieldHash)>,
+    says: Says,
     now: Timestamp,
 ) -> Event {
     row.revision += 1;
@@ -123,7 +123,7 @@ pub(super) fn changed(
         Told {
             revision: row.revision,
             at: now,
-            fields: says.clone(),
+            fields: says.fields.clone(),
             answered: false,
         },
     );
@@ -240,7 +240,7 @@ impl Machine {
             revision: 0,
             at: self.now,
             traceparent: None,
-            says: Vec::new(),
+            says: Says::default(),
         });
         self.drops.delete.push(entry.at);
         self.drops.counters.refused += 1;
@@ -292,13 +292,13 @@ impl Machine {
     /// Tells the product its own values again: it wins them, but may have applied an older event meanwhile.
     pub(super) fn reassert(&mut self, plan: &ObjectPlan, change: &Change, fields: &[FieldIdx]) {
         let mut data = Vec::new();
-        let mut says = Vec::new();
+        let mut fields_said = Vec::new();
         for (idx, value) in change.fields.iter().filter(|(idx, _)| fields.contains(idx)) {
             let Some(field) = plan.at(*idx) else { continue };
             let Ok(outbound) = value::to_salesforce(field, value) else {
                 continue;
             };
-            says.push((
+            fields_said.push((
                 *idx,
                 self.digest.field(&plan.object, &field.name, outbound.normal.as_bytes()),
             ));
@@ -308,6 +308,10 @@ impl Machine {
         let now = self.now;
         let Some(record) = self.table.records.get_mut(&change.record) else {
             return;
+        };
+        let says = Says {
+            plan: plan.version,
+            fields: fields_said,
         };
         let event = changed(EventType::Changed, &change.record, &mut record.row, &data, says, now);
         self.drops.outbox.push(Event {
@@ -445,7 +449,7 @@ impl Machine {
             revision: 0,
             at: self.now,
             traceparent: None,
-            says: Vec::new(),
+            says: Says::default(),
         });
     }
 }

@@ -12,7 +12,7 @@ use super::rows::Refusal;
 use super::table::Record;
 use super::{Effect, Machine};
 use crate::domain::change::Change;
-use crate::domain::event::{Event, EventType};
+use crate::domain::event::{Event, EventType, Says};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::plan::ObjectPlan;
@@ -86,7 +86,7 @@ pub(super) fn whose(
     row: &mut Row,
     id: SalesforceId,
     data: Option<RawJson>,
-    says: Vec<(FieldIdx, FieldHash)>,
+    says: Says,
     now: Timestamp,
 ) -> Event {
     put(row, Asks::Whose, now);
@@ -98,7 +98,8 @@ pub(super) fn whose(
     }
 }
 
-/// Asks for values of fields. What was asked for before and is still open is asked for again with them.
+/// Asks for values of fields. What was asked for before and is still open is asked for again with them. The event's id
+/// says what Salesforce holds: an answer that gives just that is no edit.
 pub(super) fn values(
     key: &RecordKey,
     row: &mut Row,
@@ -116,10 +117,16 @@ pub(super) fn values(
     fields.dedup();
     let names = product_event::names(plan, &fields);
     let plan = plan.version;
+    let held = fields.iter().map(|idx| (*idx, row.base.get(plan, *idx)));
+    let says = Says {
+        plan,
+        fields: held.filter(|(_, hash)| *hash != FieldHash::UNKNOWN).collect(),
+    };
     put(row, Asks::Values { plan, fields }, now);
     let detail = json!({ "fields": names, "why": why });
     Event {
         detail: Some(product_event::raw(&detail)),
+        says,
         ..product_event::event(EventType::Wanted, key, row, now)
     }
 }
@@ -188,7 +195,7 @@ impl Machine {
             self.place(key);
             return;
         }
-        let named = answers.says.iter().filter(|_| answers.plan == plan.version);
+        let named = answers.says.under(plan.version).iter();
         let (ours, theirs): (Vec<FieldIdx>, Vec<FieldIdx>) =
             named.map(|(idx, _)| *idx).partition(|idx| product_wins(&plan, *idx));
         let reason = change.reason.as_ref().map(PersonalText::expose);
@@ -285,7 +292,7 @@ impl Machine {
                 let Ok(id) = SalesforceId::parse(key.key.trim_start_matches('\0')) else {
                     return;
                 };
-                whose(key, &mut record.row, id, None, Vec::new(), now)
+                whose(key, &mut record.row, id, None, Says::default(), now)
             }
             Asks::Values { fields, .. } => values(key, &mut record.row, plan, fields, "reminder", now),
             Asks::Create | Asks::Expired => return,

@@ -33,6 +33,40 @@ fn what_salesforce_changed_since_it_was_asked_about_is_told_and_not_written_over
     }
 }
 
+/// The values of a row are asked for as the record is linked: an answer that gives what Salesforce held then says that
+/// both agreed, whatever Salesforce has become since, and whether or not the event of it is known.
+#[test]
+fn an_answer_that_says_what_salesforce_held_when_asking_is_no_edit() {
+    for changed_since in [false, true] {
+        let mut b = usual();
+        let id = b
+            .org
+            .person_makes(&json!({"Email": "old@x.org", "LastName": "Lovelace"}), b.now);
+        b.settle();
+        let asked = b.told(EventType::LinkWanted).pop().unwrap();
+        b.link("42", Some(id), &asked.id);
+        b.settle();
+        let wanted = b.told(EventType::Wanted).pop().unwrap();
+        assert!(wanted.detail["fields"].as_array().unwrap().contains(&json!("email")));
+        if changed_since {
+            b.org.update(id, fields(&json!({"Email": "new@x.org"})), b.now);
+            b.settle();
+        }
+        let data = json!({"email": "old@x.org"}).to_string();
+        let writes = b.writes;
+        b.append("42", "upsert", &[("data", &data), ("answers", &wanted.id)]);
+        b.settle();
+        let stands = if changed_since { "new@x.org" } else { "old@x.org" };
+        assert_eq!(b.org_record("42").1["Email"], stands);
+        let told = b.told(EventType::Changed);
+        let told: Vec<_> = told.iter().filter_map(|t| t.data.get("email")).collect();
+        assert_eq!(told, if changed_since { vec!["new@x.org"] } else { vec![] });
+        assert_eq!(b.told(EventType::Conflict).len(), 0);
+        assert_eq!(b.writes, writes, "both sides agree: no call");
+        assert!(b.store.log.is_empty() && b.store.questions.is_empty());
+    }
+}
+
 #[test]
 fn a_refused_event_becomes_a_conflict_by_policy_and_the_products_value_is_asked_for() {
     let mut b = usual();

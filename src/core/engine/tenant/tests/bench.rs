@@ -30,6 +30,8 @@ pub struct Bench {
     pub backpressure: &'static str,
     /// Look-ups made so far.
     pub finds: usize,
+    /// Writing calls made so far.
+    pub writes: usize,
     /// Whether answers of look-ups and reads are lost.
     pub lose_reads: bool,
 }
@@ -55,6 +57,7 @@ impl Bench {
             wants_events: false,
             backpressure: "",
             finds: 0,
+            writes: 0,
             lose_reads: false,
         };
         bench.settle();
@@ -152,6 +155,7 @@ impl Bench {
         match effect {
             Effect::WantWorker => self.inputs.push_back(Input::Granted),
             Effect::Send { batch, call } => {
+                self.writes += 1;
                 let locked = vec![false; call.rows.len()];
                 let answer = self.org.apply(&call, &locked, self.now);
                 self.inputs.push_back(Input::Answered { batch, answer });
@@ -211,7 +215,6 @@ impl Bench {
             tenant: self.settings.tenant.clone(),
             outbox,
             revision: event.revision,
-            plan: self.plan.objects[0].version,
             says: event.says.clone(),
         }
         .encode()

@@ -7,7 +7,7 @@ use super::lives::{EMAIL, LAST_NAME, event, hash, hear, id, key, linked, live, r
 use super::model_plan::plan;
 use super::rules::{NOW, change, step};
 use crate::domain::change::Origin;
-use crate::domain::event::EventId;
+use crate::domain::event::{EventId, Says};
 use crate::domain::ids::{BatchId, Epoch, TenantName};
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::row::{Row, Side, Tombstone};
@@ -93,8 +93,10 @@ fn a_value_that_was_only_said_back_is_heeded_by_the_letter() {
         tenant: TenantName::new("acme").unwrap(),
         outbox: StreamId::ZERO,
         revision: 1,
-        plan: 77,
-        says: vec![(EMAIL, hash)],
+        says: Says {
+            plan: 77,
+            fields: vec![(EMAIL, hash)],
+        },
     });
     assert!(!machine.drop_known(&mut mirror), "nothing is left to do");
     assert_eq!(email(record(&machine).dead.as_ref().unwrap()), None);

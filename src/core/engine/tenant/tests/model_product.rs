@@ -16,7 +16,6 @@ pub struct Product {
     pub seen: BTreeMap<String, u64>,
     pub deleted_by_org: Vec<String>,
     pub conflicts: usize,
-    pub plan: u32,
     /// Rows that have a Salesforce record.
     pub linked: BTreeSet<String>,
     /// What records of Salesforce's held that were asked about.
@@ -106,7 +105,6 @@ impl Product {
             tenant: TenantName::new("acme").unwrap(),
             outbox,
             revision: event.revision,
-            plan: self.plan,
             says: event.says.clone(),
         }
         .encode()

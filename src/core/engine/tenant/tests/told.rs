@@ -1,6 +1,6 @@
 //! What is remembered of events that the product was told.
 
-use crate::domain::event::EventType;
+use crate::domain::event::{EventType, Says};
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::payload::RawJson;
 use crate::domain::row::{FieldHash, Row};
@@ -14,7 +14,10 @@ fn every_field_keeps_the_revision_it_was_told_under() {
     let key = RecordKey::new("contact", "42");
     let mut row = Row::default();
     let mut tell = |fields: &[u16]| {
-        let says = fields.iter().map(|f| (FieldIdx(*f), FieldHash([1; 6]))).collect();
+        let says = Says {
+            plan: 1,
+            fields: fields.iter().map(|f| (FieldIdx(*f), FieldHash([1; 6]))).collect(),
+        };
         let data = [("f".into(), RawJson::null())];
         changed(EventType::Changed, &key, &mut row, &data, says, Timestamp(1));
     };

@@ -103,10 +103,6 @@ impl World {
         };
         let plan = plan_with(faults.strangers.then_some(matching));
         let machine = Machine::new(settings.clone(), Arc::clone(&plan), [7; 32]);
-        let product = Product {
-            plan: 77,
-            ..Product::default()
-        };
         let mut world = Self {
             now: 1_790_000_000_000,
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
@@ -116,7 +112,7 @@ impl World {
             plan,
             store: Store::default(),
             org: Org::default(),
-            product,
+            product: Product::default(),
             store_queue: VecDeque::new(),
             wire: Vec::new(),
             inputs: VecDeque::from([Input::Start]),
