@@ -87,6 +87,11 @@ impl Breaker {
         }
     }
 
+    /// Whether calls are answered.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
     /// When the probe may be sent; none while closed.
     pub fn wake_at(&self) -> Option<Timestamp> {
         match self.state {

@@ -3,21 +3,39 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::table::Fixed;
+use super::table::{Fixed, QueueName};
 use crate::domain::ids::{BatchId, RecordKey};
 use crate::domain::plan::ObjectPlan;
 use crate::domain::time::Timestamp;
 use crate::engine::call::WriteCall;
 use crate::engine::commit::{Intent, Verb};
 
+/// How far a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its intent is being stored; a worker waits for it.
+    Beginning,
+    /// It was [cut ahead](super::ahead) and has no worker yet.
+    Ahead {
+        /// Whether its intent is stored.
+        begun: bool,
+    },
+    /// It was sent.
+    Sent,
+}
+
 /// A batch on its way.
 #[derive(Debug)]
 pub(super) struct Batch {
+    /// How far it is.
+    pub stage: Stage,
+    /// The queue that it was cut from.
+    pub queue: QueueName,
     /// Its object.
     pub object: Arc<ObjectPlan>,
     /// Its records, in row order.
     pub records: Vec<RecordKey>,
-    /// Kept until the intent is stored, then sent.
+    /// Kept until it is sent.
     pub call: Option<WriteCall>,
     /// When the oldest edit in it was made.
     pub oldest: Timestamp,
@@ -45,9 +63,15 @@ impl Batches {
         self.number
     }
 
-    /// Batches on their way.
+    /// Batches that have a worker.
     pub fn in_flight(&self) -> usize {
-        self.batches.len()
+        self.batches.len() - self.ahead().count()
+    }
+
+    /// Batches that were cut ahead and not sent yet.
+    pub fn ahead(&self) -> impl Iterator<Item = &BatchId> {
+        let ahead = |(_, batch): &(_, &Batch)| matches!(batch.stage, Stage::Ahead { .. });
+        self.batches.iter().filter(ahead).map(|(id, _)| id)
     }
 
     /// Records on their way.

@@ -1,9 +1,9 @@
-//! Cutting a batch at the moment a worker is granted, so that the newest data goes.
+//! Cutting a batch, at the moment a worker is granted unless there is a backlog, so that the newest data goes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::batches::{Batch, intent};
+use super::batches::{Batch, Stage, intent};
 use super::matching::needs_partner;
 use super::place::{Next, next};
 use super::reading::LoadFor;
@@ -53,7 +53,7 @@ impl Machine {
         if room == 0 || !self.may_send() {
             return;
         }
-        let mut batches = 0;
+        let mut batches = self.ready_ahead().count();
         for (name, keys) in &self.table.ready {
             if !keys.is_empty() && self.is_due(name, keys.len()) {
                 batches += keys.len().div_ceil(self.settings.batch_rows);
@@ -75,30 +75,42 @@ impl Machine {
             && self.breaker.may_send(self.now, self.batches.in_flight())
     }
 
-    /// A worker is free: cut one batch for it, or give it back.
+    /// Whether another call may go besides so many.
+    pub(super) fn has_lane(&self, lanes: usize) -> bool {
+        lanes < self.settings.in_flight_batches && self.breaker.may_send(self.now, lanes)
+    }
+
+    /// A worker is free: a batch that lies ready goes, or one is cut, by urgency; or the worker is given back.
     pub(super) fn granted(&mut self, out: &mut Vec<Effect>) {
         self.batches.wanted = self.batches.wanted.saturating_sub(1);
         if !self.may_send() {
             out.push(Effect::ReturnWorker);
             return;
         }
+        let ahead = self.next_ahead();
         let due: Vec<QueueName> = self
             .table
             .ready
             .iter()
             .filter(|(name, keys)| !keys.is_empty() && self.is_due(name, keys.len()))
-            .map(|(name, _)| name.clone())
+            .map(|(name, _)| name)
+            .take_while(|name| ahead.is_none_or(|(_, queue)| *name < queue))
+            .cloned()
             .collect();
+        let ready = ahead.map(|(id, _)| id);
         for queue in due {
-            if self.cut(&queue, out) {
+            if self.cut(&queue, Stage::Beginning, out) {
                 return;
             }
         }
-        out.push(Effect::ReturnWorker);
+        match ready {
+            Some(batch) => self.send(batch, out),
+            None => out.push(Effect::ReturnWorker),
+        }
     }
 
     /// Cuts a batch from one queue; false when none of its records could go.
-    fn cut(&mut self, queue: &QueueName, out: &mut Vec<Effect>) -> bool {
+    pub(super) fn cut(&mut self, queue: &QueueName, stage: Stage, out: &mut Vec<Effect>) -> bool {
         let Some(plan) = self.plan.object(&queue.object).cloned() else {
             return false;
         };
@@ -153,7 +165,7 @@ impl Machine {
         if cut.rows.is_empty() {
             return false;
         }
-        self.begin(batch, plan, queue.verb, cut, out);
+        self.begin(batch, plan, (queue, stage), cut, out);
         true
     }
 
@@ -307,7 +319,15 @@ impl Machine {
         // Rows that wait for these parents are looked at again when their hold ends.
     }
 
-    fn begin(&mut self, batch: BatchId, plan: Arc<ObjectPlan>, verb: Verb, cut: Cut, out: &mut Vec<Effect>) {
+    fn begin(
+        &mut self,
+        batch: BatchId,
+        plan: Arc<ObjectPlan>,
+        (queue, stage): (&QueueName, Stage),
+        cut: Cut,
+        out: &mut Vec<Effect>,
+    ) {
+        let verb = queue.verb;
         for key in &cut.records {
             self.batches.resolved(key);
             if let Some(record) = self.table.records.get_mut(key) {
@@ -330,6 +350,8 @@ impl Machine {
         self.batches.batches.insert(
             batch,
             Batch {
+                stage,
+                queue: queue.clone(),
                 object: plan,
                 records: cut.records,
                 call: Some(call),
@@ -338,15 +360,26 @@ impl Machine {
         );
     }
 
-    /// The intent is stored: the batch may go.
-    pub(super) fn begun(&mut self, batch: BatchId, out: &mut Vec<Effect>) {
-        let Some(call) = self.batches.batches.get_mut(&batch).and_then(|b| b.call.take()) else {
+    /// The intent is stored: the batch may go, as soon as it has a worker.
+    pub(super) fn begun(&mut self, id: BatchId, out: &mut Vec<Effect>) {
+        match self.batches.batches.get_mut(&id) {
+            Some(batch) if matches!(batch.stage, Stage::Ahead { .. }) => batch.stage = Stage::Ahead { begun: true },
+            _ => self.send(id, out),
+        }
+    }
+
+    fn send(&mut self, id: BatchId, out: &mut Vec<Effect>) {
+        let batch = self.batches.batches.get_mut(&id);
+        let Some(call) = batch.and_then(|b| {
+            b.stage = Stage::Sent;
+            b.call.take()
+        }) else {
             out.push(Effect::ReturnWorker);
             return;
         };
         self.calls += 1;
         #[cfg(feature = "sabotage")]
-        let call = self.sabotaged(batch, call, out);
-        out.push(Effect::Send { batch, call });
+        let call = self.sabotaged(id, call, out);
+        out.push(Effect::Send { batch: id, call });
     }
 }

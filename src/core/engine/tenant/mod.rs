@@ -8,6 +8,7 @@
 //! ([`Input::Lost`]): it forgets everything and attaches again, so a wrong guess never outlives its life.
 
 mod adopt;
+mod ahead;
 mod batches;
 mod compaction;
 mod cut;
@@ -211,13 +212,15 @@ impl Machine {
         self.look_for_questions(out);
         self.link_on(out);
         self.look_on(out);
+        self.take_back(out);
         self.want_workers(out);
+        self.cut_ahead(out);
         self.tell_backpressure(out);
         self.table.evict(
             Table::IDLE_MAX.min(self.settings.table_records),
             self.reading.oldest_load(),
         );
-        if self.draining && !self.drained && self.batches.in_flight() == 0 && self.commits.is_empty() {
+        if self.draining && !self.drained && self.batches.batches.is_empty() && self.commits.is_empty() {
             self.drained = true;
             out.push(Effect::Drained);
         }
@@ -423,7 +426,7 @@ impl Machine {
     pub fn has_work(&self) -> bool {
         self.phase != Phase::Live
             || self.table.pending_records > 0
-            || self.batches.in_flight() > 0
+            || !self.batches.batches.is_empty()
             || !self.commits.is_empty()
             || self.inbound.is_busy()
             || self.errands.len() > 0

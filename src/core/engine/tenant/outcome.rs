@@ -152,17 +152,31 @@ impl Machine {
             self.place(key);
             return;
         }
-        let pending = match self.table.take_pending(key) {
-            Some(newer) => newer.over(flight.pending),
-            None => flight.pending,
-        };
-        self.table.put_pending(key, pending);
+        self.put_beneath(key, flight);
         let Some(record) = self.table.records.get_mut(key) else {
             return;
         };
         record.attempts = record.attempts.saturating_add(1);
         let until = self.now.after(retry::delay(class, record.attempts, hint, self.dice));
         self.table.hold(key, until);
+    }
+
+    /// What was cut and not sent goes beneath what came since.
+    pub(super) fn unsent(&mut self, key: &RecordKey, flight: Flight) {
+        if flight.deleted {
+            self.lose(key, &flight.pending);
+        } else {
+            self.put_beneath(key, flight);
+        }
+        self.place(key);
+    }
+
+    fn put_beneath(&mut self, key: &RecordKey, flight: Flight) {
+        let pending = match self.table.take_pending(key) {
+            Some(newer) => newer.over(flight.pending),
+            None => flight.pending,
+        };
+        self.table.put_pending(key, pending);
     }
 
     fn settle_rows(

@@ -11,16 +11,16 @@ use crate::domain::event::{EventId, Says};
 use crate::domain::ids::{BatchId, Epoch, TenantName};
 use crate::domain::payload::{PersonalText, RawJson};
 use crate::domain::row::{Row, Side, Tombstone};
-use crate::domain::stream::StreamId;
+use crate::domain::stream::{Log, StreamId};
 use crate::domain::time::Timestamp;
 use crate::engine::call::WriteAnswer;
 use crate::engine::classify::{Class, RowFault, RowOutcome};
 use crate::engine::commit::{Commit, DeadContent, DeadKey, DeadLetter, FoldedField, Verb};
 use crate::engine::inbound::ChangeKind;
 use crate::engine::tenant::Machine;
-use crate::engine::tenant::batches::Batch;
+use crate::engine::tenant::batches::{Batch, Stage};
 use crate::engine::tenant::io::{Effect, Input};
-use crate::engine::tenant::table::Record;
+use crate::engine::tenant::table::{QueueName, Record};
 
 /// A letter that wants a bad name and a city; `delete`: of a record that was made anew.
 fn letter(delete: bool) -> DeadLetter {
@@ -161,6 +161,13 @@ fn a_write_that_comes_too_late_and_is_refused_leaves_no_letter() {
         number: 1,
     };
     let sent = Batch {
+        stage: Stage::Sent,
+        queue: QueueName {
+            lane: Log::Changes,
+            rank: 0,
+            object: "contact".into(),
+            verb: Verb::Update,
+        },
         object: plan().objects[0].clone(),
         records: vec![key()],
         call: None,

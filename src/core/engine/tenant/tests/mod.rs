@@ -1,5 +1,6 @@
 //! The machine against a model of Redis, of an org and of a product, with crashes and lost answers, from seeds.
 
+mod ahead;
 mod answers;
 mod bench;
 mod bounds;

@@ -95,7 +95,11 @@ pub fn entry(ms: u64, key: &str) -> RawEntry {
 
 /// A machine that was attached with an intent of an earlier owner, and whose scan found no folds.
 pub fn attached(intents: Vec<Intent>) -> Machine {
-    let mut machine = Machine::new(TenantSettings::new(TenantName::new("acme").unwrap()), plan(), [7; 32]);
+    attached_with(TenantSettings::new(TenantName::new("acme").unwrap()), intents)
+}
+
+pub fn attached_with(settings: TenantSettings, intents: Vec<Intent>) -> Machine {
+    let mut machine = Machine::new(settings, plan(), [7; 32]);
     let fence = Fence {
         nonce: "n".into(),
         epoch: Epoch(9),

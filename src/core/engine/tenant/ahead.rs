@@ -1,0 +1,78 @@
+//! Batches cut ahead: while every lane waits for Salesforce, the next full ones are cut and their intents stored, so that
+//! a lane that comes free goes on at once instead of waiting for Redis.
+
+use super::batches::{Batch, Stage};
+use super::table::QueueName;
+use super::{Effect, Machine};
+use crate::domain::ids::BatchId;
+use crate::engine::commit::{Commit, Script};
+
+impl Machine {
+    /// Cuts ahead as many batches as are on their way. Only full ones: what waits for company is cut when it goes, with
+    /// the newest data.
+    pub(super) fn cut_ahead(&mut self, out: &mut Vec<Effect>) {
+        let lanes = self.batches.in_flight();
+        if self.batches.wanted > 0 || lanes == 0 || !self.may_cut_ahead() || self.has_lane(lanes) {
+            return;
+        }
+        for _ in self.batches.ahead().count()..lanes {
+            let full =
+                |(_, keys): &(&QueueName, &std::collections::VecDeque<_>)| keys.len() >= self.settings.batch_rows;
+            let Some(queue) = self.table.ready.iter().find(full).map(|(name, _)| name.clone()) else {
+                return;
+            };
+            if !self.cut(&queue, Stage::Ahead { begun: false }, out) {
+                return;
+            }
+        }
+    }
+
+    /// Whether batches may lie ready: not while nothing may be sent.
+    fn may_cut_ahead(&self) -> bool {
+        self.phase == super::Phase::Live && !self.paused && !self.draining && self.breaker.is_closed()
+    }
+
+    /// Batches that lie ready.
+    pub(super) fn ready_ahead(&self) -> impl Iterator<Item = (&BatchId, &Batch)> {
+        let ready = |(_, batch): &(&BatchId, &Batch)| {
+            batch.stage == Stage::Ahead { begun: true } && !self.held_objects.contains_key(&batch.object.object)
+        };
+        self.batches.batches.iter().filter(ready)
+    }
+
+    /// The most urgent of them.
+    pub(super) fn next_ahead(&self) -> Option<(BatchId, &QueueName)> {
+        let ready = self.ready_ahead().map(|(id, batch)| (*id, &batch.queue));
+        ready.min_by_key(|(id, queue)| (*queue, id.number))
+    }
+
+    /// Takes batches back that lie ready where nothing may be sent: their records wait with what comes meanwhile.
+    pub(super) fn take_back(&mut self, out: &mut Vec<Effect>) {
+        if self.may_cut_ahead() {
+            return;
+        }
+        let begun = |id: &&BatchId| {
+            let batch = self.batches.batches.get(id);
+            batch.is_some_and(|b| b.stage == Stage::Ahead { begun: true })
+        };
+        let ids: Vec<BatchId> = self.batches.ahead().filter(begun).copied().collect();
+        for id in &ids {
+            let Some(batch) = self.batches.batches.remove(id) else {
+                continue;
+            };
+            for key in &batch.records {
+                let Some(flight) = self.land(key) else { continue };
+                self.unsent(key, flight);
+            }
+            self.batches.done.push(*id);
+        }
+        if !ids.is_empty() {
+            // The next owner is not to take them for writes whose outcome nobody knows.
+            let done = Commit {
+                intents_done: self.batches.take_done(),
+                ..Commit::default()
+            };
+            self.commit(Script::Settle, done, out);
+        }
+    }
+}
