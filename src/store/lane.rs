@@ -100,7 +100,21 @@ impl RedisLane {
     {
         let mut commands = redis::pipe();
         commands.add_command(command);
-        let (values, tenant) = (self.pipe.send(doing, commands), tenant.clone());
+        self.read_one(tenant, doing, self.pipe.send(doing, commands), read)
+    }
+
+    /// Reads the answer of a single command.
+    fn read_one<T, F>(
+        &self,
+        tenant: &TenantName,
+        doing: &'static str,
+        values: Answer<Vec<Value>, StoreError>,
+        read: F,
+    ) -> Answer<T, StoreError>
+    where
+        F: FnOnce(Reader<'_>, Value) -> Result<T, StoreError> + Send + 'static,
+    {
+        let tenant = tenant.clone();
         Box::pin(async move {
             let answer = values.await?.into_iter().next().unwrap_or(Value::Nil);
             read(Reader::of(doing, &tenant), answer)

@@ -33,9 +33,39 @@ pub const IN_FLIGHT_MAX: usize = 512;
 /// Times that one request is run again because the server forgot its scripts.
 const RELOADS_MAX: u8 = 3;
 
+/// Makes the commands of a request when its turn comes.
+type Make = Box<dyn FnOnce() -> Result<Pipeline, StoreError> + Send>;
+
+type Reply = oneshot::Sender<Result<Vec<Value>, StoreError>>;
+
+/// A request that waits for its turn.
+struct Order {
+    make: Make,
+    reply: Reply,
+}
+
+impl Order {
+    /// The request; what cannot be made is answered at once.
+    fn made(self) -> Option<Job> {
+        let Self { make, reply } = self;
+        match make() {
+            Ok(commands) => Some(Job {
+                commands: Arc::new(commands),
+                reply,
+                reloads: 0,
+            }),
+            Err(error) => {
+                // An asker that went away does not need the answer.
+                reply.send(Err(error)).unwrap_or_default();
+                None
+            }
+        }
+    }
+}
+
 struct Job {
     commands: Arc<Pipeline>,
-    reply: oneshot::Sender<Vec<Value>>,
+    reply: Reply,
     reloads: u8,
 }
 
@@ -48,7 +78,7 @@ struct InFlight {
 /// The near end of the FIFO.
 #[derive(Clone)]
 pub(super) struct Pipe {
-    jobs: mpsc::Sender<Job>,
+    orders: mpsc::Sender<Order>,
     /// Why it is dead.
     death: Arc<OnceLock<String>>,
 }
@@ -59,7 +89,7 @@ impl Pipe {
     where
         C: Future<Output = RedisResult<MultiplexedConnection>> + Send + 'static,
     {
-        let (jobs, queue) = mpsc::channel(QUEUED_MAX);
+        let (orders, queue) = mpsc::channel(QUEUED_MAX);
         let death = Arc::new(OnceLock::new());
         let cause = Arc::clone(&death);
         runtime.spawn(async move {
@@ -69,7 +99,7 @@ impl Pipe {
                 cause.get_or_init(|| detail);
             }
         });
-        Self { jobs, death }
+        Self { orders, death }
     }
 
     /// Queues commands that go out together; one value comes back for each.
@@ -77,13 +107,19 @@ impl Pipe {
         if commands.is_empty() {
             return Box::pin(std::future::ready(Ok(Vec::new())));
         }
+        self.send_made(doing, move || Ok(commands))
+    }
+
+    /// The same with commands that are made on the connection's task when their turn comes: large ones would keep the
+    /// asker, who decides, from deciding. They are not empty.
+    pub(super) fn send_made(
+        &self,
+        doing: &'static str,
+        make: impl FnOnce() -> Result<Pipeline, StoreError> + Send + 'static,
+    ) -> Answer<Vec<Value>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job {
-            commands: Arc::new(commands),
-            reply,
-            reloads: 0,
-        };
-        let full = match self.jobs.try_send(job) {
+        let make = Box::new(make);
+        let full = match self.orders.try_send(Order { make, reply }) {
             Ok(()) => None,
             Err(mpsc::error::TrySendError::Full(_)) => Some(format!("more than {QUEUED_MAX} requests wait for Redis")),
             Err(mpsc::error::TrySendError::Closed(_)) => Some("the connection ended before".to_owned()),
@@ -93,7 +129,7 @@ impl Pipe {
             let lost = match full {
                 Some(detail) => detail,
                 None => match answer.await {
-                    Ok(values) => return Ok(values),
+                    Ok(values) => return values,
                     Err(_) => "the connection ended".to_owned(),
                 },
             };
@@ -124,7 +160,7 @@ pub(super) async fn load_scripts(connection: &mut MultiplexedConnection) -> Redi
 }
 
 /// Runs requests until nobody can send any more (`Ok`) or the connection is lost.
-async fn run<C>(connect: C, mut queue: mpsc::Receiver<Job>) -> Result<(), String>
+async fn run<C>(connect: C, mut queue: mpsc::Receiver<Order>) -> Result<(), String>
 where
     C: Future<Output = RedisResult<MultiplexedConnection>>,
 {
@@ -143,8 +179,12 @@ where
                     deliver(job, values)?;
                 }
             }
-            job = queue.recv(), if room => match job {
-                Some(job) => in_flight.push_back(start(&connection, job).await),
+            order = queue.recv(), if room => match order {
+                Some(order) => {
+                    if let Some(job) = order.made() {
+                        in_flight.push_back(start(&connection, job).await);
+                    }
+                }
                 None if in_flight.is_empty() => return Ok(()),
                 // Nobody can ask any more: only answers are left to wait for.
                 None => {
@@ -201,7 +241,7 @@ fn deliver(job: Job, values: Vec<Value>) -> Result<(), String> {
         return Err(format!("{code} {text}"));
     }
     // An asker that went away does not need the answer.
-    job.reply.send(values).or(Ok(()))
+    job.reply.send(Ok(values)).or(Ok(()))
 }
 
 /// Loads the scripts and runs again, in order, `first` and what stood behind it, but for scripts that did run.

@@ -143,10 +143,11 @@ async fn write(orgs: &Orgs, request: Request<Body>, creates: bool) -> Response {
     }
     let right = |at: usize| parsed.rows.get(at).is_some_and(Option::is_some);
     let body = rows::answer(&parsed.ids, right, creates.then_some(&made));
-    answered(orgs, body).await
+    answered(orgs, at, body).await
 }
 
 async fn delete(State(place): State<Place>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let at = Instant::now();
     let orgs = &place.orgs;
     orgs.ledger.called();
     let Some(tenant) = tenant_of(orgs, &headers) else {
@@ -158,7 +159,7 @@ async fn delete(State(place): State<Place>, RawQuery(query): RawQuery, headers: 
     };
     let gone = orgs.ledger.delete(tenant, &numbers);
     let body = rows::answer(&ids, |at| gone.get(at).is_some_and(|gone| *gone), None);
-    answered(orgs, body).await
+    answered(orgs, at, body).await
 }
 
 fn session_refused() -> Response {
@@ -169,10 +170,11 @@ fn session_refused() -> Response {
     )
 }
 
-async fn answered(orgs: &Orgs, body: String) -> Response {
+/// The answer, so long after the request's head came.
+async fn answered(orgs: &Orgs, at: Instant, body: String) -> Response {
     let latency = orgs.latency_ms.load(Ordering::Relaxed);
     if latency > 0 {
-        tokio::time::sleep(Duration::from_millis(latency)).await;
+        tokio::time::sleep_until((at + Duration::from_millis(latency)).into()).await;
     }
     let mut response = json(StatusCode::OK, body);
     let used = format!("api-usage={}/100000000", orgs.ledger.counts().calls);

@@ -104,25 +104,29 @@ impl RedisLane {
             Script::Compact => "compact",
             Script::Emit => "emit",
         };
-        let reader = Reader::of(doing, tenant);
-        let made = self.buckets_of(tenant, doing).and_then(|buckets| {
-            let around = commit::Around {
-                tenant,
-                buckets,
-                day: today(),
-                sealer: self.sealer.as_ref(),
-            };
-            commit::call(&around, fence, script, &commit).map_err(|e| reader.unexpected(e.to_string()))
-        });
-        let call = match made {
-            Ok(call) if call.arguments() > script::ARGUMENTS_MAX => {
-                let (has, max) = (call.arguments(), script::ARGUMENTS_MAX);
-                return failed(reader.unexpected(format!("a commit of {has} arguments; at most {max} go in one step")));
-            }
-            Ok(call) => call,
+        let buckets = match self.buckets_of(tenant, doing) {
+            Ok(buckets) => buckets,
             Err(error) => return failed(error),
         };
-        self.ask(doing, tenant, call.into_cmd(), |read, answer| {
+        let (of, fence, sealer) = (tenant.clone(), fence.clone(), Arc::clone(&self.sealer));
+        let make = move || {
+            let reader = Reader::of(doing, &of);
+            let around = commit::Around {
+                tenant: &of,
+                buckets,
+                day: today(),
+                sealer: sealer.as_ref(),
+            };
+            let call = commit::call(&around, &fence, script, &commit).map_err(|e| reader.unexpected(e.to_string()))?;
+            let (has, max) = (call.arguments(), script::ARGUMENTS_MAX);
+            if has > max {
+                return Err(reader.unexpected(format!("a commit of {has} arguments; at most {max} go in one step")));
+            }
+            let mut commands = redis::pipe();
+            commands.add_command(call.into_cmd());
+            Ok(commands)
+        };
+        self.read_one(tenant, doing, self.pipe.send_made(doing, make), |read, answer| {
             let [deleted, refused] = read.exactly(answer)?;
             let refused_links = read.pairs(refused)?.into_iter().map(|(id, holder)| {
                 SalesforceId::from_packed(&id)

@@ -1,30 +1,36 @@
 //! Batches cut ahead: while every lane waits for Salesforce, the next full ones are cut and their intents stored, so that
 //! a lane that comes free goes on at once instead of waiting for Redis.
 
+use std::collections::VecDeque;
+
 use super::batches::{Batch, Stage};
 use super::table::QueueName;
 use super::{Effect, Machine};
-use crate::domain::ids::BatchId;
+use crate::domain::ids::{BatchId, RecordKey};
 use crate::engine::commit::{Commit, Script};
 
 impl Machine {
-    /// Cuts ahead as many batches as are on their way. Only full ones: what waits for company is cut when it goes, with
-    /// the newest data.
+    /// Cuts one batch ahead, up to as many as are on their way. Only full ones: what waits for company is cut when it
+    /// goes, with the newest data.
     pub(super) fn cut_ahead(&mut self, out: &mut Vec<Effect>) {
+        if let Some(queue) = self.to_cut_ahead().cloned() {
+            self.cut(&queue, Stage::Ahead { begun: false }, out);
+        }
+    }
+
+    /// The queue of the next batch to cut ahead, if there is one to cut now.
+    pub(super) fn to_cut_ahead(&self) -> Option<&QueueName> {
         let lanes = self.batches.in_flight();
-        if self.batches.wanted > 0 || lanes == 0 || !self.may_cut_ahead() || self.has_lane(lanes) {
-            return;
+        let busy = self.batches.wanted == 0 && lanes > 0 && !self.has_lane(lanes);
+        if !busy || !self.may_cut_ahead() || self.batches.ahead().count() >= lanes {
+            return None;
         }
-        for _ in self.batches.ahead().count()..lanes {
-            let full =
-                |(_, keys): &(&QueueName, &std::collections::VecDeque<_>)| keys.len() >= self.settings.batch_rows;
-            let Some(queue) = self.table.ready.iter().find(full).map(|(name, _)| name.clone()) else {
-                return;
-            };
-            if !self.cut(&queue, Stage::Ahead { begun: false }, out) {
-                return;
-            }
-        }
+        let full = |keys: &VecDeque<RecordKey>| keys.len() >= self.settings.batch_rows;
+        self.table
+            .ready
+            .iter()
+            .find(|(_, keys)| full(keys))
+            .map(|(name, _)| name)
     }
 
     /// Whether batches may lie ready: not while nothing may be sent.

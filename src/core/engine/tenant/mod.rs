@@ -166,6 +166,8 @@ impl Machine {
     pub fn step(&mut self, now: Timestamp, dice: u64, input: Input, out: &mut Vec<Effect>) {
         self.now = self.now.max(now);
         self.dice = dice;
+        // What is done in the step that sends delays what it sends; the timer comes at once.
+        let sends = matches!(input, Input::Granted | Input::Begun(_));
         match input {
             Input::Start => self.start(out),
             Input::Attached(attached) => self.attached(attached, out),
@@ -195,6 +197,9 @@ impl Machine {
         }
         if self.fence.is_some() {
             self.pump(out);
+            if !sends {
+                self.cut_ahead(out);
+            }
         }
     }
 
@@ -214,7 +219,6 @@ impl Machine {
         self.look_on(out);
         self.take_back(out);
         self.want_workers(out);
-        self.cut_ahead(out);
         self.tell_backpressure(out);
         self.table.evict(
             Table::IDLE_MAX.min(self.settings.table_records),
@@ -450,6 +454,7 @@ impl Machine {
             self.linking.due_at(),
             self.matching.due_at(self.settings.freshness),
             self.due_questions.look_at(),
+            self.to_cut_ahead().map(|_| self.now),
         ]
         .into_iter()
         .flatten()
