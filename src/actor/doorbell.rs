@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::clock::Dice;
 use super::messages::Rung;
-use crate::port::cluster::Cluster;
+use crate::port::cluster::{Cluster, Ends};
 
 /// Tenants that one sweep request names.
 const SWEEP_AT_ONCE: usize = 500;
@@ -150,7 +150,7 @@ pub(super) async fn listen(cluster: Arc<dyn Cluster>, bells: Arc<Bells>, dice: A
 /// Sweeps for ever: what appends nobody told of. Every `every`, and more rarely once the doorbell has told of appends
 /// and of every one that a sweep found.
 pub(super) async fn sweep(cluster: Arc<dyn Cluster>, bells: Arc<Bells>, every: Duration) {
-    let mut known: BTreeMap<TenantName, [StreamId; 2]> = BTreeMap::new();
+    let mut known: BTreeMap<TenantName, Ends> = BTreeMap::new();
     let mut proven = false;
     loop {
         let pause = if proven { every * RARER } else { every };
@@ -162,17 +162,26 @@ pub(super) async fn sweep(cluster: Arc<dyn Cluster>, bells: Arc<Bells>, every: D
         let mut missed = false;
         let mut fresh = BTreeMap::new();
         for some in here.chunks(SWEEP_AT_ONCE) {
-            match cluster.sweep(some.to_vec()).await {
-                Ok(ends) => {
-                    for (tenant, ends) in some.iter().zip(ends) {
-                        let before = known.get(tenant);
-                        if before != Some(&ends) {
-                            missed |= before.is_some() && heard.as_ref().is_none_or(|h| !h.contains(tenant));
-                            bells.ring(tenant.clone());
-                        }
+            let from: Vec<(TenantName, Ends)> = some
+                .iter()
+                .map(|tenant| {
+                    (
+                        tenant.clone(),
+                        known.get(tenant).copied().unwrap_or([StreamId::ZERO; 2]),
+                    )
+                })
+                .collect();
+            match cluster.sweep(from.clone()).await {
+                Ok(newer) => {
+                    fresh.extend(from);
+                    for (tenant, ends) in newer {
+                        let first = !known.contains_key(&tenant);
+                        missed |= !first && heard.as_ref().is_none_or(|h| !h.contains(&tenant));
                         fresh.insert(tenant.clone(), ends);
+                        bells.ring(tenant);
                     }
                 }
+                // What is known is forgotten: the Redis that comes back may hold less than this one did.
                 Err(error) => tracing::warn!(%error, "a sweep for new changes failed; the next one finds them"),
             }
         }

@@ -39,6 +39,9 @@ pub enum LeaseAnswer {
     },
 }
 
+/// Newest ids of a tenant's logs, `changes` and `backfill`.
+pub type Ends = [StreamId; 2];
+
 /// Keys and scripts that belong to no tenant.
 pub trait Cluster: Send + Sync {
     /// Says that this node lives, and lists all that do.
@@ -59,8 +62,9 @@ pub trait Cluster: Send + Sync {
     -> Answer<Vec<bool>, StoreError>;
     /// Gives a lease back; `next` is a hint for whom.
     fn release(&self, partition: u16, nonce: &str, epoch: Epoch, next: &str) -> Answer<(), StoreError>;
-    /// Newest ids of both logs of each tenant, in one pipeline: the sweep that finds appends nobody told of.
-    fn sweep(&self, tenants: Vec<TenantName>) -> Answer<Vec<[StreamId; 2]>, StoreError>;
+    /// Tenants whose logs hold entries behind the given ends, with their ends now: the sweep that finds appends nobody
+    /// told of. One command for a tenant where nothing happened.
+    fn sweep(&self, known: Vec<(TenantName, Ends)>) -> Answer<Vec<(TenantName, Ends)>, StoreError>;
     /// Takes what producers put into `tandem:dirty:{i}`.
     fn dirty(&self) -> Answer<Vec<TenantName>, StoreError>;
     /// Opens the doorbell: names of tenants whose logs got entries. Ends when its connection breaks.

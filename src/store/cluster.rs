@@ -1,11 +1,11 @@
 //! [`Cluster`] over a pool: membership, partition leases, sweeps and the registry.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, Value};
 use tandem_core::domain::ids::{Epoch, TenantName};
-use tandem_core::domain::stream::StreamId;
 use tandem_core::engine::place;
 use tokio::runtime::Handle;
 
@@ -15,7 +15,7 @@ use super::reply::Reader;
 use super::script::{Call, ScriptName};
 use super::{doorbell, keys};
 use crate::port::Answer;
-use crate::port::cluster::{Cluster, Lease, LeaseAnswer, Member};
+use crate::port::cluster::{Cluster, Ends, Lease, LeaseAnswer, Member};
 use crate::port::store::StoreError;
 
 /// Silence after which a node is taken off the list.
@@ -97,8 +97,8 @@ impl Cluster for RedisCluster {
         above: Epoch,
     ) -> Answer<LeaseAnswer, StoreError> {
         let doing = "lease_acquire";
-        let mut call = Call::new(ScriptName::LeaseAcquire, &[keys::partition(partition)]);
-        call.arg(node).arg(nonce).arg(ms(ttl)).arg(above.0);
+        let mut call = Call::new(ScriptName::LeaseAcquire, &[keys::leases(partition)]);
+        call.arg(partition).arg(node).arg(nonce).arg(ms(ttl)).arg(above.0);
         let answer = self.one(doing, call.into_cmd());
         Box::pin(async move {
             let read = reader(doing);
@@ -125,44 +125,76 @@ impl Cluster for RedisCluster {
         leases: Vec<(u16, Epoch)>,
     ) -> Answer<Vec<bool>, StoreError> {
         let doing = "lease_renew";
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, (partition, _)) in leases.iter().enumerate() {
+            groups.entry(keys::leases(*partition)).or_default().push(at);
+        }
         let mut commands = redis::pipe();
-        for (partition, epoch) in leases {
-            let mut call = Call::new(ScriptName::LeaseRenew, &[keys::partition(partition)]);
-            call.arg(nonce).arg(epoch.0).arg(ms(ttl));
+        for (key, group) in &groups {
+            let mut call = Call::new(ScriptName::LeaseRenew, std::slice::from_ref(key));
+            call.arg(nonce).arg(ms(ttl));
+            for (partition, epoch) in group.iter().filter_map(|at| leases.get(*at)) {
+                call.arg(*partition).arg(epoch.0);
+            }
             commands.add_command(call.into_cmd());
         }
         let answer = self.pooled.run(doing, commands);
         Box::pin(async move {
-            answer
-                .await?
-                .into_iter()
-                .map(|kept| Ok(reader(doing).number(kept)? == 1))
-                .collect()
+            let mut all = vec![false; leases.len()];
+            for (group, kept) in groups.values().zip(answer.await?) {
+                for (at, kept) in group.iter().zip(reader(doing).array(kept)?) {
+                    if let Some(place) = all.get_mut(*at) {
+                        *place = reader(doing).number(kept)? == 1;
+                    }
+                }
+            }
+            Ok(all)
         })
     }
 
     fn release(&self, partition: u16, nonce: &str, epoch: Epoch, next: &str) -> Answer<(), StoreError> {
-        let mut call = Call::new(ScriptName::LeaseRelease, &[keys::partition(partition)]);
-        call.arg(nonce).arg(epoch.0).arg(next).arg(ms(KEPT_FOR_NEXT));
+        let mut call = Call::new(ScriptName::LeaseRelease, &[keys::leases(partition)]);
+        call.arg(partition)
+            .arg(nonce)
+            .arg(epoch.0)
+            .arg(next)
+            .arg(ms(KEPT_FOR_NEXT));
         let answer = self.one("lease_release", call.into_cmd());
         Box::pin(async move { answer.await.map(drop) })
     }
 
-    fn sweep(&self, tenants: Vec<TenantName>) -> Answer<Vec<[StreamId; 2]>, StoreError> {
+    fn sweep(&self, known: Vec<(TenantName, Ends)>) -> Answer<Vec<(TenantName, Ends)>, StoreError> {
         let doing = "sweep";
         let mut commands = redis::pipe();
-        for tenant in &tenants {
-            let call = Call::new(ScriptName::Newest, &[keys::changes(tenant), keys::backfill(tenant)]);
-            commands.add_command(call.into_cmd());
+        for (tenant, ends) in &known {
+            // Brings one entry of each log that has any: of a tenant where nothing happens, nothing.
+            let newer = commands.cmd("XREAD").arg("COUNT").arg(1).arg("STREAMS");
+            newer.arg(keys::changes(tenant)).arg(keys::backfill(tenant));
+            newer.arg(ends.map(|id| id.to_string()).as_slice());
         }
-        let answer = self.pooled.run(doing, commands);
+        let (pooled, answer) = (self.pooled.clone(), self.pooled.run(doing, commands));
         Box::pin(async move {
             let read = reader(doing);
-            let newest = answer.await?.into_iter().map(|value| {
+            let mut newer = Vec::new();
+            for ((tenant, _), value) in known.into_iter().zip(answer.await?) {
+                if read.good(value)? != Value::Nil {
+                    newer.push(tenant);
+                }
+            }
+            let mut commands = redis::pipe();
+            for tenant in &newer {
+                let call = Call::new(ScriptName::Newest, &[keys::changes(tenant), keys::backfill(tenant)]);
+                commands.add_command(call.into_cmd());
+            }
+            let ends = pooled.run(doing, commands).await?.into_iter().map(|value| {
                 let [changes, backfill] = read.exactly(value)?;
                 Ok([read.stream_id(changes)?, read.stream_id(backfill)?])
             });
-            newest.collect()
+            newer
+                .into_iter()
+                .zip(ends)
+                .map(|(tenant, ends)| Ok((tenant, ends?)))
+                .collect()
         })
     }
 

@@ -118,9 +118,17 @@ pub fn nodes() -> String {
     "tandem:nodes".to_owned()
 }
 
-/// `tandem:partition:{n}`: hash, the lease of a partition.
-pub fn partition(n: u16) -> String {
-    format!("tandem:partition:{{{n}}}")
+/// Hashes over which the leases of partitions are spread; one script renews those of one hash.
+pub const LEASE_GROUPS: u16 = 64;
+
+/// `tandem:leases:{g}`: hash, the leases of the partitions n with g = n mod [`LEASE_GROUPS`].
+pub fn leases(partition: u16) -> String {
+    format!("tandem:leases:{{{}}}", partition % LEASE_GROUPS)
+}
+
+/// What a lease's hash calls a field of a partition: node, nonce, epoch, expires_ms, next, next_until_ms.
+pub fn lease_field(partition: u16, name: &str) -> String {
+    format!("{partition}:{name}")
 }
 
 /// `tandem:events:{i}`: stream, a partition of the product's feed.

@@ -207,8 +207,12 @@ impl RedisView {
         commands.add_command(lengths_call(tenant).into_cmd());
         let owner = commands.cmd("HMGET").arg(keys::owner(tenant));
         owner.arg(&["node", "epoch", "step", "partition_epoch"]);
-        let lease = commands.cmd("HMGET").arg(keys::partition(partition));
-        lease.arg(&["node", "epoch", "expires_ms"]);
+        let lease = commands.cmd("HMGET").arg(keys::leases(partition));
+        lease.arg(
+            ["node", "epoch", "expires_ms"]
+                .map(|name| keys::lease_field(partition, name))
+                .as_slice(),
+        );
         let (pooled, tenant) = (self.pooled.clone(), tenant.clone());
         Box::pin(async move {
             let read = Reader::of(doing, &tenant);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tandem::actor::LaneFactory;
 use tandem::port::Answer;
-use tandem::port::cluster::{Cluster, Lease, LeaseAnswer, Member};
+use tandem::port::cluster::{Cluster, Ends, Lease, LeaseAnswer, Member};
 use tandem::port::store::{Attached, Committed, CompactedPage, Lane, Lengths, Loaded, OutboxEntry, StoreError};
 use tandem_core::domain::change::IdempotencyKey;
 use tandem_core::domain::event::{Event, EventType, Says};
@@ -276,13 +276,12 @@ impl Cluster for Access {
         })
     }
 
-    fn sweep(&self, tenants: Vec<TenantName>) -> Answer<Vec<[StreamId; 2]>, StoreError> {
+    fn sweep(&self, known: Vec<(TenantName, Ends)>) -> Answer<Vec<(TenantName, Ends)>, StoreError> {
         self.answer(|s| {
             s.sweeps += 1;
             let newest = |t: &TenantName| s.tenants.get(t.as_str()).map_or(0, |t| t.newest);
-            tenants
-                .iter()
-                .map(|t| [StreamId { ms: newest(t), seq: 0 }, StreamId::ZERO])
+            let now = known.into_iter().filter(|(t, ends)| newest(t) > ends[0].ms);
+            now.map(|(t, _)| (t.clone(), [StreamId { ms: newest(&t), seq: 0 }, StreamId::ZERO]))
                 .collect()
         })
     }

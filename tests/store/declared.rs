@@ -102,7 +102,10 @@ async fn call_them_all(o: &mut Owned) {
     let epoch = held(&cluster, "a", 0).await;
     cluster.renew("a", "nonce of a", TTL, vec![(3, epoch)]).await.unwrap();
     cluster.release(3, "nonce of a", epoch, "b").await.unwrap();
-    cluster.sweep(vec![o.tenant.clone()]).await.unwrap();
+    cluster
+        .sweep(vec![(o.tenant.clone(), [StreamId::ZERO; 2])])
+        .await
+        .unwrap();
     RedisTokens::new(&settings(&o.server), sealer(), tokio::runtime::Handle::current())
         .unwrap()
         .put(&o.tenant, 0, "x".into())

@@ -32,7 +32,7 @@ pub async fn run_out(server: &Server) {
     let _: () = server
         .raw()
         .await
-        .hset(keys::partition(3), "expires_ms", 1)
+        .hset(keys::leases(3), keys::lease_field(3, "expires_ms"), 1)
         .await
         .unwrap();
 }

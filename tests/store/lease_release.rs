@@ -33,7 +33,7 @@ async fn the_hint_runs_out() {
     let _: () = server
         .raw()
         .await
-        .hset(keys::partition(3), "next_until_ms", 1)
+        .hset(keys::leases(3), keys::lease_field(3, "next_until_ms"), 1)
         .await
         .unwrap();
     held(&cluster, "c", 0).await;
