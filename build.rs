@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .build_server(false)
         .bytes(".")
+        .codec_path("crate::salesforce::pubsub::codec::Sparing")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -5,6 +5,7 @@ pub mod feed;
 
 mod bitmap;
 mod changes;
+mod codec;
 mod decode;
 mod ending;
 mod flatten;

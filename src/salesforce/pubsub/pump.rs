@@ -2,10 +2,14 @@
 //!
 //! Credit is the back-pressure: what was asked for and what waits for the consumer are together never more than
 //! [`EVENTS_MAX`], so the task can always read on and no stream blocks its channel.
+//!
+//! There are thousands of these tasks, most of them waiting: what is needed only to open or to read lies in boxes that
+//! are gone meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::StreamExt as _;
 use tandem_core::domain::ids::ReplayId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -58,7 +62,8 @@ enum End {
 /// The two halves of an open subscription, and what is outstanding on it.
 struct Open {
     inbound: Streaming<FetchResponse>,
-    requests: mpsc::Sender<FetchRequest>,
+    /// Boxed: a channel has places for 32 of them.
+    requests: mpsc::Sender<Box<FetchRequest>>,
     client: Client,
     session: Arc<Held>,
     outstanding: usize,
@@ -111,7 +116,7 @@ impl Pump {
     async fn subscription(&self, place: &Place, session: Arc<Held>) -> End {
         let open = tokio::select! {
             () = self.batches.closed() => return End::Unwanted,
-            open = timeout(self.reader.pool.settings.silent_after, self.open(place, session)) => open,
+            open = timeout(self.reader.pool.settings.silent_after, Box::pin(self.open(place, session))) => open,
         };
         let mut open = match open {
             Ok(Ok(open)) => open,
@@ -129,7 +134,7 @@ impl Pump {
             let done = tokio::select! {
                 () = self.batches.closed() => return End::Unwanted,
                 message = open.inbound.message() => match message {
-                    Ok(Some(response)) => self.take(&mut open, response).await,
+                    Ok(Some(response)) => Box::pin(self.take(&mut open, response)).await,
                     Ok(None) => Err(ending::broken(&self.reader.topic, "the server closed the stream")),
                     Err(status) => return End::Status { status: Box::new(status), heard: open.heard },
                 },
@@ -168,10 +173,13 @@ impl Pump {
         };
         // The channel was made a line above and is empty.
         requests
-            .try_send(first)
+            .try_send(Box::new(first))
             .map_err(|_| Status::internal("the first request did not fit"))?;
         let mut client = Client::new(place.channel()).max_decoding_message_size(RESPONSE_BYTES_MAX);
-        let request = with_session(Request::new(ReceiverStream::new(outbound)), &session)?;
+        let request = with_session(
+            Request::new(ReceiverStream::new(outbound).map(|request| *request)),
+            &session,
+        )?;
         let inbound = client.subscribe(request).await?.into_inner();
         Ok(Open {
             inbound,
@@ -202,7 +210,7 @@ impl Pump {
             num_requested: number(more),
             ..FetchRequest::default()
         };
-        match open.requests.try_send(request) {
+        match open.requests.try_send(Box::new(request)) {
             Ok(()) => {
                 if open.outstanding == 0 {
                     open.idle_since = Instant::now();
