@@ -13,8 +13,8 @@ pub(super) fn unfenced(name: &str, text: String) -> String {
     }
     match name {
         "heartbeat" => "#!lua\nreturn { ARGV[1], '0' }".to_owned(),
-        "lease_renew" => "#!lua\nreturn 1".to_owned(),
-        "lease_acquire" => swapped(text, &[("now + tonumber(ARGV[3])", "now")]),
+        "lease_renew" => "#!lua\nlocal all = {}\nfor at = 3, #ARGV, 2 do all[#all + 1] = 1 end\nreturn all".to_owned(),
+        "lease_acquire" => swapped(text, &[("now + tonumber(ARGV[4])", "now")]),
         "attach" => swapped(text, &[("tonumber(old[2]) > tonumber(ARGV[3])", "false")]),
         "forward" => swapped(text, &[("tonumber(ARGV[2]) < epoch", "false")]),
         "settle" => checked_by_nobody(swapped(

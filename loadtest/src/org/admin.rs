@@ -145,12 +145,14 @@ impl Admin {
         })
     }
 
-    /// Every commit of the rows with this key, in order.
+    /// Every commit of the rows with this key, and of the rows with these ids, in order.
     ///
     /// # Errors
     /// When the port does not answer with a list.
-    pub async fn history(&self, org: &str, entity: &str, key: &str) -> Result<Vec<Json>, LoadError> {
-        self.list(&format!("/orgs/{org}/history/{entity}?key={key}")).await
+    pub async fn history(&self, org: &str, entity: &str, key: &str, ids: &[&str]) -> Result<Vec<Json>, LoadError> {
+        let ids = ids.join(",");
+        self.list(&format!("/orgs/{org}/history/{entity}?key={key}&ids={ids}"))
+            .await
     }
 
     async fn list(&self, path: &str) -> Result<Vec<Json>, LoadError> {

@@ -55,20 +55,24 @@ pub async fn collect(
             }
         }
     }
-    let wanted: Vec<(usize, String, String)> = tenant
+    // A record can be deleted before the key of the row that was made for it is written to it.
+    let mut ids: HashMap<usize, Vec<&str>> = HashMap::new();
+    for (id, records) in &tenant.named_ids {
+        for record in records {
+            ids.entry(*record).or_default().push(id);
+        }
+    }
+    let wanted: Vec<(usize, String, String, Vec<&str>)> = tenant
         .records
         .iter()
         .enumerate()
         .filter_map(|(at, record)| {
-            Some((
-                at,
-                shapes.objects.get(record.object)?.salesforce.clone(),
-                record.key.clone(),
-            ))
+            let entity = shapes.objects.get(record.object)?.salesforce.clone();
+            Some((at, entity, record.key.clone(), ids.remove(&at).unwrap_or_default()))
         })
         .collect();
     let mut histories = stream::iter(wanted)
-        .map(|(at, entity, key)| async move { (at, admin.history(&org.name, &entity, &key).await) })
+        .map(|(at, entity, key, ids)| async move { (at, admin.history(&org.name, &entity, &key, &ids).await) })
         .buffer_unordered(FETCHES);
     while let Some((at, commits)) = histories.next().await {
         let commits = commits?;

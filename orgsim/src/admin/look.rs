@@ -86,7 +86,7 @@ pub(super) async fn records(
     Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response())
 }
 
-/// `GET /orgs/{org}/history/{entity}?key=K`.
+/// `GET /orgs/{org}/history/{entity}?key=K`, with `&ids=ID,ID` for rows that the key was never written to.
 pub(super) async fn history(
     State(world): State<Arc<World>>,
     Path((org, entity)): Path<(String, String)>,
@@ -95,9 +95,15 @@ pub(super) async fn history(
     let org = find(&world, &org)?.org();
     let place = place(&org.schema, &entity)?;
     let key = query.get("key").ok_or_else(|| bad("the parameter key is needed"))?;
+    let ids = query
+        .get("ids")
+        .map_or("", String::as_str)
+        .split(',')
+        .filter(|id| !id.is_empty());
+    let also: Vec<_> = ids.filter_map(|id| org.locate(id)).collect();
     let fields = &org.schema.sobjects[place].fields;
     let entries: Vec<Value> = org
-        .history(place, key)
+        .history(place, key, &also)
         .into_iter()
         .map(|entry| {
             let changed: Map<String, Value> = entry

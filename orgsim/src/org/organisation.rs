@@ -245,12 +245,14 @@ impl Org {
         self.fence_refusals
     }
 
-    /// Every committed change of the rows that ever had this key, in commit order, as far as kept.
+    /// Every committed change of the rows that ever had this key, and of `also`, in commit order, as far as kept.
     #[must_use]
-    pub fn history(&self, sobject: usize, key: &str) -> Vec<&Entry> {
+    pub fn history(&self, sobject: usize, key: &str, also: &[RecordRef]) -> Vec<&Entry> {
         let table = &self.tables[sobject];
         let slots = table.keys_ever.get(key).map_or(&[][..], Vec::as_slice);
-        let mut entries: Vec<&Entry> = slots
+        let also = also.iter().filter(|r| r.sobject == sobject).map(|r| r.slot);
+        let all: std::collections::BTreeSet<u32> = slots.iter().copied().chain(also).collect();
+        let mut entries: Vec<&Entry> = all
             .iter()
             .filter_map(|slot| table.histories.get(slot))
             .flat_map(super::history::History::entries)

@@ -44,6 +44,11 @@ async fn a_person_edits_and_the_oracle_looks() {
     }
     assert_eq!(history[1]["changed"]["LastName"], "b");
     assert!(history[0]["commit_number"].as_i64() < history[1]["commit_number"].as_i64());
+    let id = made.body["id"].as_str().unwrap();
+    for query in [format!("key=none&ids={id}"), format!("key=k&ids={id},{}", &id[..15])] {
+        let path = format!("/orgs/acme/history/Contact?{query}");
+        assert_eq!(server.admin("GET", &path, Value::Null).await.body, history, "{query}");
+    }
     let rows = server
         .admin("GET", "/orgs/acme/records/Contact", Value::Null)
         .await

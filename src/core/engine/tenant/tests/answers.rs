@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::identity::{ada, fields, usual};
+use super::identity::{ada, fields, unhurried, usual};
 use crate::domain::event::EventType;
 
 /// What the product has of a question that it was asked is Salesforce's own older value, no edit of the product's.
@@ -65,6 +65,29 @@ fn an_answer_that_says_what_salesforce_held_when_asking_is_no_edit() {
         assert_eq!(b.writes, writes, "both sides agree: no call");
         assert!(b.store.log.is_empty() && b.store.questions.is_empty());
     }
+}
+
+#[test]
+fn an_answer_that_is_no_edit_does_not_keep_the_key_from_being_written_back() {
+    let mut b = unhurried();
+    b.upsert("7", &json!({"email": "a@x.org", "last_name": "One"}));
+    b.settle();
+    let id = b
+        .org
+        .person_makes(&json!({"Email": "old@x.org", "LastName": "Lovelace"}), b.now);
+    b.settle();
+    let asked = b.told(EventType::LinkWanted).pop().unwrap();
+    // A write of this kind has just gone: the next one waits for company.
+    b.upsert("7", &json!({"last_name": "Two"}));
+    b.settle_for(Duration::ZERO);
+    b.link("42", Some(id), &asked.id);
+    b.settle_for(Duration::from_millis(20));
+    let wanted = b.told(EventType::Wanted).pop().unwrap();
+    assert!(b.org.by_key("42").is_empty(), "the key is not there yet");
+    let data = json!({"email": "old@x.org"}).to_string();
+    b.append("42", "upsert", &[("data", &data), ("answers", &wanted.id)]);
+    b.settle();
+    assert_eq!(b.org_record("42").0, id);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! How a key and a Salesforce record meet: looked for before the first create, asked about, answered.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::bench::Bench;
@@ -7,15 +9,28 @@ use super::model_plan::plan_with;
 use crate::domain::event::EventType;
 use crate::domain::ids::FieldIdx;
 use crate::domain::plan::{MatchPlan, OnMatch};
+use crate::engine::tenant::TenantSettings;
 
 const EMAIL: FieldIdx = FieldIdx(1);
 
 fn matching(one: OnMatch, none: OnMatch) -> Bench {
-    Bench::new(plan_with(Some(MatchPlan {
+    matching_with(one, none, |_| {})
+}
+
+fn matching_with(one: OnMatch, none: OnMatch, change: impl FnOnce(&mut TenantSettings)) -> Bench {
+    let matching = MatchPlan {
         fields: vec![EMAIL],
         one,
         none,
-    })))
+    };
+    Bench::with(plan_with(Some(matching)), change)
+}
+
+/// The usual world, where a write waits a second for company when one of its kind has just gone.
+pub fn unhurried() -> Bench {
+    matching_with(OnMatch::Act, OnMatch::Act, |settings| {
+        settings.freshness = Duration::from_secs(1);
+    })
 }
 
 pub fn usual() -> Bench {
