@@ -62,7 +62,7 @@ impl Mixed {
     pub fn faults(&self) -> Faults {
         if self.sabotage == Some(Sabotage::Settle) && !self.faults.any() {
             return Faults {
-                status: vec![(503, 10.0)],
+                status: vec![(503, 25.0)],
                 ..Faults::default()
             };
         }
@@ -82,7 +82,7 @@ impl Mixed {
 /// A fault built into the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Sabotage {
-    /// Settles before the org has answered; without --faults, with 503=10%.
+    /// Settles before the org has answered; without --faults, with 503=25%.
     Settle,
     /// Takes its own writes' events for edits.
     Echo,
