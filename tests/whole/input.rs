@@ -63,9 +63,10 @@ async fn every_wrong_entry_is_refused_with_a_reason_and_the_rest_goes_on() {
         .collect();
     let mut wrong = Vec::new();
     for (code, id) in &expected {
-        match rejected.iter().find(|detail| detail["entries"][0] == *id) {
-            None => wrong.push(format!("{code}: not told")),
-            Some(detail) if detail["code"] != *code => wrong.push(format!("{code}: told as {detail}")),
+        // Entries of the two logs that came within a millisecond have one id.
+        let of_id = || rejected.iter().filter(|detail| detail["entries"][0] == *id);
+        match of_id().find(|detail| detail["code"] == *code) {
+            None => wrong.push(format!("{code}: told as {:?}", of_id().collect::<Vec<_>>())),
             Some(detail) => {
                 let words = |name: &str| detail[name].as_str().unwrap().len();
                 assert!((10..1_000).contains(&words("message")), "{detail}");
