@@ -61,6 +61,9 @@ pub(crate) struct Engine {
     turn: u64,
 }
 
+/// Pause between rounds: long enough that edits of both sides meet in many of them.
+const ROUND: std::time::Duration = std::time::Duration::from_millis(60);
+
 impl Engine {
     pub(crate) async fn start(
         orgs: Orgs,
@@ -91,7 +94,7 @@ impl Engine {
             for tenant in self.tenants.clone() {
                 self.round(&tenant).await;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(ROUND).await;
         }
     }
 
