@@ -124,6 +124,14 @@ impl Machine {
                 mirrored.here.push(hash.0);
             }
         }
+        // A group of which a member is an edit is written whole.
+        let edited = |idx: &FieldIdx| {
+            let said = |i: &FieldIdx| mirrored.here.contains(i) || mirrored.history.contains(i);
+            let mut given = hashes.iter().map(|(i, _)| i);
+            given.any(|i| !said(i) && plan.together(*idx).contains(i))
+        };
+        let edited: Vec<FieldIdx> = mirrored.here.iter().copied().filter(edited).collect();
+        mirrored.here.retain(|idx| !edited.contains(idx));
         mirrored
     }
 

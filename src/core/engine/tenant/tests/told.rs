@@ -1,11 +1,15 @@
 //! What is remembered of events that the product was told.
 
-use crate::domain::event::{EventType, Says};
-use crate::domain::ids::{FieldIdx, RecordKey};
+use super::lives::{hash, key, linked, live};
+use super::rules::{NOW, change};
+use crate::domain::event::{EventId, EventType, Says};
+use crate::domain::ids::{FieldIdx, RecordKey, TenantName};
 use crate::domain::payload::RawJson;
 use crate::domain::row::{FieldHash, Row};
+use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::engine::tenant::product_event::changed;
+use crate::engine::tenant::table::Record;
 
 /// Each field stands under the revision of the event that told it last: under a later one, an edit that had seen the
 /// event would lose to it.
@@ -41,4 +45,35 @@ fn every_field_keeps_the_revision_it_was_told_under() {
         (10, vec![3, 4]),
     ];
     assert_eq!(told, expected);
+}
+
+/// A group goes whole: of an event that is said back with another city, the street is part of the edit.
+#[test]
+fn a_group_that_is_said_back_in_part_is_an_edit_of_all_of_it() {
+    let (city, street) = (FieldIdx(0), FieldIdx(4));
+    for (edited, said) in [(false, "\"c\""), (true, "\"other\"")] {
+        let mut machine = live(Record {
+            row: linked(1),
+            ..Record::default()
+        });
+        let held = [(city, "\"c\""), (street, "\"s\"")];
+        let fields = held.map(|(idx, raw)| (idx, hash(&machine, idx, &RawJson::from_checked(raw))));
+        let record = machine.table.records.get_mut(&key()).unwrap();
+        for (idx, hash) in fields {
+            record.row.base.set(77, idx, hash);
+        }
+        let mut change = change(NOW, 0, &[(0, said), (4, "\"s\"")]);
+        change.caused_by = Some(EventId {
+            tenant: TenantName::new("acme").unwrap(),
+            outbox: StreamId::ZERO,
+            revision: 1,
+            says: Says {
+                plan: 77,
+                fields: fields.to_vec(),
+            },
+        });
+        assert_eq!(machine.drop_known(&mut change), edited);
+        let left: Vec<FieldIdx> = change.fields.iter().map(|(idx, _)| *idx).collect();
+        assert_eq!(left, if edited { vec![city, street] } else { vec![] });
+    }
 }
