@@ -128,8 +128,18 @@ pub(crate) async fn until_quiet(
     let mut quiet_since = Instant::now();
     loop {
         stage.check().await?;
-        let under_way = under_way(&mut connection, session).await?;
-        let feed = feed_waiting(&mut connection).await?;
+        let (under_way, feed) = match waiting(&mut connection, session).await {
+            // Redis may have been killed: it comes back, and nothing is at rest meanwhile.
+            Err(LoadError::Redis(_)) if started.elapsed() < patience.within => {
+                quiet_since = Instant::now();
+                tokio::time::sleep(LOOK_EVERY).await;
+                if let Ok(again) = connect(&world.redis_url).await {
+                    connection = again;
+                }
+                continue;
+            }
+            waiting => waiting?,
+        };
         let now = rows(world).await?;
         let applied_now = session.applied.load(Ordering::Relaxed);
         let reader_busy = feed > 0 || !session.readers_idle() || applied_now != applied;
@@ -153,6 +163,11 @@ pub(crate) async fn until_quiet(
         (before, applied) = (now, applied_now);
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// What is not yet done with: entries of each tenant, and events.
+async fn waiting(connection: &mut MultiplexedConnection, session: &Session) -> Result<(Vec<u64>, u64), LoadError> {
+    Ok((under_way(connection, session).await?, feed_waiting(connection).await?))
 }
 
 /// Entries of one tenant each that are not yet done with: the product's outbox, the log, the engine's outbox.
