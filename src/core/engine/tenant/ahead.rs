@@ -62,23 +62,22 @@ impl Machine {
             batch.is_some_and(|b| b.stage == Stage::Ahead { begun: true })
         };
         let ids: Vec<BatchId> = self.batches.ahead().filter(begun).copied().collect();
-        for id in &ids {
-            let Some(batch) = self.batches.batches.remove(id) else {
+        for id in ids {
+            let Some(batch) = self.batches.batches.remove(&id) else {
                 continue;
             };
             for key in &batch.records {
                 let Some(flight) = self.land(key) else { continue };
                 self.unsent(key, flight);
             }
-            self.batches.done.push(*id);
-        }
-        if !ids.is_empty() {
-            // The next owner is not to take them for writes whose outcome nobody knows.
-            let done = Commit {
+            // The next owner is not to take them for writes whose outcome nobody knows, but where an earlier one is.
+            let unsent = Commit {
+                batch: Some(id),
+                intent_left: self.intent_left(id, &batch),
                 intents_done: self.batches.take_done(),
                 ..Commit::default()
             };
-            self.commit(Script::Settle, done, out);
+            self.commit(Script::Settle, unsent, out);
         }
     }
 }

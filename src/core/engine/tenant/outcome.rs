@@ -226,7 +226,7 @@ impl Machine {
     }
 
     /// What the next owner must know of this batch: records of which a write, this one or an earlier one, is in doubt.
-    fn intent_left(&mut self, id: BatchId, batch: &Batch) -> Option<Intent> {
+    pub(super) fn intent_left(&mut self, id: BatchId, batch: &Batch) -> Option<Intent> {
         let mut left = Vec::new();
         let mut since = Timestamp::ZERO;
         for key in &batch.records {

@@ -6,10 +6,12 @@ use super::rules::{NOW, attached_with, entry, read, step};
 use crate::domain::ids::{BatchId, TenantName};
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::stream::{Log, RawEntry};
+use crate::domain::time::Timestamp;
 use crate::engine::call::WriteAnswer;
 use crate::engine::classify::RowOutcome;
-use crate::engine::commit::Commit;
+use crate::engine::commit::{Commit, Verb};
 use crate::engine::tenant::io::{Effect, Input};
+use crate::engine::tenant::table::Doubt;
 use crate::engine::tenant::{Machine, TenantSettings};
 
 /// One lane, calls of two rows, and a batch of the first two records under way; four more records wait in `log`.
@@ -106,6 +108,30 @@ fn what_is_more_urgent_goes_before_what_lies_ready() {
     assert_eq!(sent(&step(&mut machine, NOW, Input::Granted)), Some(ahead));
 }
 
+/// The intent of a batch that was cut ahead speaks for older writes of its records too, since theirs went when it came.
+#[test]
+fn what_is_taken_back_leaves_the_next_owner_what_is_in_doubt_besides() {
+    let (mut machine, _, out) = busy(Log::Changes);
+    let ahead = begun(&out).unwrap();
+    let key = machine.batches.batches[&ahead].records[0].clone();
+    machine.table.records.get_mut(&key).unwrap().doubt = Some(Doubt {
+        since: Timestamp(NOW),
+        seq: 1,
+        verb: Verb::Create,
+    });
+    step(&mut machine, NOW, Input::Pause);
+    let commits = commits(step(&mut machine, NOW, Input::Begun(ahead)));
+    let left: Vec<_> = commits.iter().filter_map(|c| c.intent_left.as_ref()).collect();
+    let named: Vec<_> = left
+        .iter()
+        .flat_map(|i| &i.records)
+        .map(|r| (&r.record, r.seq))
+        .collect();
+    assert_eq!(named, [(&key, 1)]);
+    assert_eq!(left[0].batch, ahead);
+    assert!(machine.batches.doubtful.contains_key(&ahead));
+}
+
 #[test]
 fn what_lies_ready_is_taken_back_with_its_intent_when_nothing_may_be_sent() {
     for hold in [Input::Pause, Input::Drain] {
@@ -115,7 +141,7 @@ fn what_lies_ready_is_taken_back_with_its_intent_when_nothing_may_be_sent() {
         step(&mut machine, NOW, hold);
         let out = step(&mut machine, NOW, Input::Begun(ahead));
         assert_eq!(sent(&out), None);
-        let undone: Vec<BatchId> = commits(out).into_iter().flat_map(|c| c.intents_done).collect();
+        let undone: Vec<BatchId> = commits(out).into_iter().filter_map(|c| c.batch).collect();
         assert_eq!(undone, [ahead], "the next owner finds no doubt");
         let doubts = machine.table.records.values().filter(|r| r.doubt.is_some()).count();
         assert_eq!((machine.batches.batches.len(), doubts), (1, 0));
