@@ -40,6 +40,8 @@ const ROWS_A_CALL: u64 = 200;
 const ASKED_TOO_OFTEN: f64 = 1.1;
 /// Between two looks at whether all is as it should be.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Findings said at a look that is not the last.
+const SAID: usize = 3;
 /// The file that tells what was found.
 const EVIDENCE: &str = "evidence.txt";
 
@@ -281,6 +283,9 @@ impl Run<'_> {
                 "at rest, but {} things are not right; looking again",
                 all.divergences + all.duplicates
             ));
+            for finding in all.findings.iter().take(SAID) {
+                say(finding);
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
