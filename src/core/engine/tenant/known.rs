@@ -9,7 +9,7 @@ use crate::domain::change::Change;
 use crate::domain::event::EventId;
 use crate::domain::ids::{FieldIdx, RecordKey};
 use crate::domain::plan::{ObjectPlan, Policy};
-use crate::domain::row::{FieldHash, Side, Told};
+use crate::domain::row::{FieldHash, Row, Side, Told};
 use crate::domain::value;
 use crate::engine::stamps::{self, Decided};
 
@@ -63,14 +63,10 @@ impl Machine {
             packed: change.entry.id.packed(),
         };
         let all = plan.fields.len();
-        // Older entries that still wait in the log must not turn stale by it, should the next owner fold them again.
-        if let Some(record) = self
-            .table
-            .records
-            .get_mut(&change.record)
-            .filter(|r| r.pending.is_none() && r.flight.is_none())
-        {
-            let gone: Vec<FieldIdx> = here.iter().chain(&lost).copied().collect();
+        if let Some(record) = self.table.records.get_mut(&change.record) {
+            // What older entries still want of a field must not turn stale by it, should the next owner fold them again.
+            let gone = here.iter().chain(&lost).copied();
+            let gone: Vec<FieldIdx> = gone.filter(|idx| !under_way(record, *idx)).collect();
             stamps::stamp(&mut record.row, &gone, by, all, self.now);
             self.drops.rows.insert(change.record.clone());
         }
@@ -153,6 +149,7 @@ impl Machine {
         mirrored: &[FieldIdx],
     ) -> Vec<FieldIdx> {
         let seen = change.seen_revision.max(named(change).map(|e| e.revision));
+        let imports_read = self.reading.imports_read();
         let Some(record) = self.table.records.get_mut(&change.record) else {
             return Vec::new();
         };
@@ -166,7 +163,7 @@ impl Machine {
                 .filter(|t| t.revision <= revision)
                 .for_each(|t| t.answered = true);
             if record.pending.is_none() && record.flight.is_none() {
-                record.row.told.retain(|t| !t.answered);
+                forget_answered(&mut record.row, imports_read);
             }
             self.drops.rows.insert(change.record.clone());
         }
@@ -212,6 +209,13 @@ impl Machine {
             self.reassert(plan, change, &kept);
         }
         lost
+    }
+}
+
+/// Events that an edit has answered say nothing more, unless an import that was not read yet is older than the answer.
+pub(super) fn forget_answered(row: &mut Row, imports_read: bool) {
+    if imports_read {
+        row.told.retain(|t| !t.answered);
     }
 }
 

@@ -315,8 +315,7 @@ impl Machine {
         commit: &mut Commit,
     ) {
         let plan = Arc::clone(&batch.object);
-        let now = self.now;
-        let limit = self.settings.request_limit;
+        let (now, limit, imports_read) = (self.now, self.settings.request_limit, self.reading.imports_read());
         let Some(record) = self.table.records.get_mut(key) else {
             return;
         };
@@ -359,7 +358,7 @@ impl Machine {
         }
         stamp_fold(row, &flight.pending.fold, plan.fields.len(), now);
         if record.pending.is_none() {
-            row.told.retain(|t| !t.answered);
+            super::known::forget_answered(row, imports_read);
         }
         if flight.pending.from_dead {
             row.dead_letter = false;

@@ -329,6 +329,7 @@ impl Machine {
         let now = self.now;
         let all = self.plan.object(&key.object).map_or(0, |p| p.fields.len());
         self.table.count_entries(&pending.entries, false);
+        let imports_read = self.reading.imports_read();
         let Some(record) = self.table.records.get_mut(key) else {
             return;
         };
@@ -347,7 +348,7 @@ impl Machine {
                 id: None,
             });
         }
-        row.told.retain(|t| !t.answered);
+        super::known::forget_answered(row, imports_read);
         if pending.from_dead {
             row.dead_letter = false;
             self.drops.letters.insert(key.clone(), None);

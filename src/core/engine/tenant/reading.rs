@@ -47,6 +47,8 @@ impl LoadFor {
 pub(super) struct LogPlace {
     pub read_to: StreamId,
     pub end: bool,
+    /// Whether the last look came to the log's end.
+    reached: bool,
     /// The newest id that the log had when its length was last looked at; its entry may be gone.
     newest: StreamId,
 }
@@ -107,6 +109,11 @@ impl Reading {
     /// Whether everything in Redis is in memory.
     pub fn caught_up(&self) -> bool {
         self.scan == Scan::Done && self.changes.end && self.backfill.end && self.chunk.is_none()
+    }
+
+    /// Whether nothing of the backfill log waits to be read, as of the last look at it.
+    pub fn imports_read(&self) -> bool {
+        self.backfill.reached
     }
 
     /// Whether sending may begin: all that earlier owners left is known, or memory holds no more.
@@ -270,6 +277,7 @@ impl Machine {
         let woken = std::mem::take(&mut self.reading.woken);
         let place = self.reading.place(chunk.log);
         place.end = chunk.end && !woken;
+        place.reached = chunk.end;
         if let Some(last) = chunk.entries.last() {
             place.read_to = last.at.id;
         }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::identity::{ada, fields, unhurried, usual};
 use crate::domain::event::EventType;
+use crate::domain::stream::Log;
 
 /// What the product has of a question that it was asked is Salesforce's own older value, no edit of the product's.
 #[test]
@@ -88,6 +89,37 @@ fn an_answer_that_is_no_edit_does_not_keep_the_key_from_being_written_back() {
     b.append("42", "upsert", &[("data", &data), ("answers", &wanted.id)]);
     b.settle();
     assert_eq!(b.org_record("42").0, id);
+}
+
+/// Of a row that is imported while people are at work, the answer that links it may be read first.
+#[test]
+fn an_import_that_is_read_after_the_echo_of_newer_values_is_older_than_they_are() {
+    let mut b = unhurried();
+    b.upsert("7", &json!({"email": "a@x.org", "last_name": "One"}));
+    b.settle();
+    let id = b
+        .org
+        .person_makes(&json!({"Email": "own@x.org", "LastName": "Lovelace"}), b.now);
+    b.settle();
+    let asked = b.told(EventType::LinkWanted).pop().unwrap();
+    // A write of this kind has just gone: the one that takes the key along waits for company.
+    b.upsert("7", &json!({"last_name": "Two"}));
+    b.settle_for(Duration::ZERO);
+    b.link("42", Some(id), &asked.id);
+    b.settle_for(Duration::from_millis(20));
+    assert!(b.org.by_key("42").is_empty(), "the key is not there yet");
+    let changed = b.told(EventType::Changed).pop().unwrap();
+    assert_eq!(changed.data["last_name"], "Lovelace");
+    let (data, own) = (changed.data.to_string(), json!({"last_name": "Own"}).to_string());
+    let echo = [("version", "3"), ("data", &data), ("caused_by", &changed.id)];
+    b.append("42", "upsert", &echo);
+    b.settle();
+    let writes = b.writes;
+    b.append_to(Log::Backfill, "42", "upsert", &[("version", "1"), ("data", &own)]);
+    b.settle();
+    assert_eq!(b.org_record("42").1["LastName"], "Lovelace");
+    assert_eq!(b.writes, writes);
+    assert!(b.store.backfill.is_empty());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::domain::event::{Event, EventId, EventType};
 use crate::domain::ids::{ReplayId, TenantName};
 use crate::domain::plan::TenantPlan;
 use crate::domain::salesforce_id::SalesforceId;
+use crate::domain::stream::Log;
 use crate::domain::time::Timestamp;
 use crate::engine::inbound::EventBatch;
 use crate::engine::tenant::io::{Effect, Input};
@@ -66,13 +67,17 @@ impl Bench {
 
     /// An entry of the product's log.
     pub fn append(&mut self, key: &str, op: &str, more: &[(&str, &str)]) {
+        self.append_to(Log::Changes, key, op, more);
+    }
+
+    pub fn append_to(&mut self, log: Log, key: &str, op: &str, more: &[(&str, &str)]) {
         let mut fields = vec![
             ("object", "contact".to_owned()),
             ("key", key.to_owned()),
             ("op", op.to_owned()),
         ];
         fields.extend(more.iter().map(|(n, v)| (*n, (*v).to_owned())));
-        self.store.append(self.now, fields);
+        self.store.append(log, self.now, fields);
     }
 
     pub fn upsert(&mut self, key: &str, data: &Value) {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::model_product::Product;
 use super::model_store::Store;
 use crate::domain::event::{Event, EventType};
-use crate::domain::stream::StreamId;
+use crate::domain::stream::{Log, StreamId};
 
 impl Product {
     pub fn answer(&mut self, store: &mut Store, now: u64, outbox: StreamId, event: &Event) {
@@ -92,7 +92,7 @@ impl Product {
             ("data", data.to_owned()),
             ("answers", answers.to_owned()),
         ];
-        store.append(now, fields);
+        store.append(Log::Changes, now, fields);
     }
 }
 
@@ -104,5 +104,5 @@ fn link(store: &mut Store, now: u64, key: &str, salesforce_id: &str, answers: &s
         ("salesforce_id", salesforce_id.to_owned()),
         ("answers", answers.to_owned()),
     ];
-    store.append(now, fields);
+    store.append(Log::Changes, now, fields);
 }

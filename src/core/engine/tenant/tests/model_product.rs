@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::model_store::Store;
 use crate::domain::event::{Event, EventId, EventType};
 use crate::domain::ids::TenantName;
-use crate::domain::stream::StreamId;
+use crate::domain::stream::{Log, StreamId};
 
 #[derive(Default)]
 pub struct Product {
@@ -23,6 +23,8 @@ pub struct Product {
     /// Rows that were made for records of Salesforce's.
     pub made: BTreeSet<String>,
     pub rows_made: usize,
+    /// Where people's edits go: the backfill log is an import's.
+    pub lane: Option<Log>,
 }
 
 impl Product {
@@ -51,6 +53,7 @@ impl Product {
         data: Option<String>,
         cause: Option<String>,
     ) {
+        let log = self.lane.filter(|_| cause.is_none()).unwrap_or(Log::Changes);
         let version = self.versions.entry(key.to_owned()).or_default();
         *version += 1;
         let mut fields = vec![
@@ -62,7 +65,7 @@ impl Product {
         ];
         fields.extend(data.map(|d| ("data", d)));
         fields.extend(cause.map(|c| ("caused_by", c)));
-        store.append(now, fields);
+        store.append(log, now, fields);
     }
 
     pub fn apply(&mut self, store: &mut Store, now: u64, outbox: StreamId, event: &Event) {

@@ -1,4 +1,4 @@
-//! A tenant's state as the scripts keep it: one fence, one log, rows through their real codec.
+//! A tenant's state as the scripts keep it: one fence, two logs, rows through their real codec.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,10 +14,14 @@ use crate::engine::state::{Attached, Committed, CompactedPage, Lengths, Loaded, 
 use crate::engine::step_size::VALUES_MAX;
 use crate::engine::tenant::io::{Effect, Input, Lost};
 
+type Fields = Vec<(Bytes, Bytes)>;
+
 #[derive(Default)]
 pub struct Store {
-    pub log: BTreeMap<StreamId, Vec<(Bytes, Bytes)>>,
+    pub log: BTreeMap<StreamId, Fields>,
     pub last: StreamId,
+    pub backfill: BTreeMap<StreamId, Fields>,
+    backfill_last: StreamId,
     pub added: i64,
     rows: HashMap<RecordKey, Vec<u8>>,
     ids: HashMap<SalesforceId, RecordKey>,
@@ -36,17 +40,27 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn append(&mut self, now: u64, fields: Vec<(&str, String)>) -> StreamId {
-        let ms = now.max(self.last.ms);
-        let seq = if ms == self.last.ms { self.last.seq + 1 } else { 0 };
-        self.last = StreamId { ms, seq };
+    pub fn append(&mut self, log: Log, now: u64, fields: Vec<(&str, String)>) {
+        let (entries, last) = match log {
+            Log::Changes => (&mut self.log, &mut self.last),
+            Log::Backfill => (&mut self.backfill, &mut self.backfill_last),
+        };
+        let ms = now.max(last.ms);
+        let seq = if ms == last.ms { last.seq + 1 } else { 0 };
+        *last = StreamId { ms, seq };
         self.added += 1;
         let fields = fields
             .into_iter()
             .map(|(n, v)| (Bytes::from(n.to_owned()), Bytes::from(v)))
             .collect();
-        self.log.insert(self.last, fields);
-        self.last
+        entries.insert(*last, fields);
+    }
+
+    fn entries(&self, log: Log) -> &BTreeMap<StreamId, Fields> {
+        match log {
+            Log::Changes => &self.log,
+            Log::Backfill => &self.backfill,
+        }
     }
 
     /// Whether the effect is a command to Redis.
@@ -106,10 +120,10 @@ impl Store {
             } => self.commit(*ticket, fence, *script, commit, now),
             Effect::Lengths => Input::Lengths(Lengths {
                 changes: self.log.len() as u64,
-                backfill: 0,
+                backfill: self.backfill.len() as u64,
                 compacted: self.compacted.len() as u64,
                 changes_last: self.last,
-                backfill_last: StreamId::ZERO,
+                backfill_last: self.backfill_last,
                 outbox: self.outbox.len() as u64,
                 open_questions: self.questions.len() as u64,
                 unaccounted: 0,
@@ -163,17 +177,14 @@ impl Store {
     }
 
     fn read(&self, log: Log, after: StreamId, count: usize) -> Input {
-        let mut entries = Vec::new();
-        if log == Log::Changes {
-            let range = self
-                .log
-                .range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded))
-                .take(count);
-            entries.extend(range.map(|(id, f)| RawEntry {
+        let after = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+        let range = self.entries(log).range(after).take(count);
+        let entries: Vec<RawEntry> = range
+            .map(|(id, f)| RawEntry {
                 at: EntryRef { log, id: *id },
                 fields: f.clone(),
-            }));
-        }
+            })
+            .collect();
         let end = entries.len() < count;
         Input::Log(LogChunk { log, entries, end })
     }
@@ -203,7 +214,11 @@ impl Store {
         commit.intents_done.iter().for_each(|b| drop(self.batches.remove(b)));
         let mut deleted = 0;
         for entry in &commit.delete {
-            deleted += u64::from(self.log.remove(&entry.id).is_some());
+            let entries = match entry.log {
+                Log::Changes => &mut self.log,
+                Log::Backfill => &mut self.backfill,
+            };
+            deleted += u64::from(entries.remove(&entry.id).is_some());
         }
         for (key, row) in &commit.rows {
             let bytes = row_codec::encode(row);
@@ -264,7 +279,7 @@ impl Store {
                 ("origin", "engine".to_owned()),
             ];
             fields.extend(data.map(|d| ("data", d)));
-            self.append(now, fields);
+            self.append(Log::Changes, now, fields);
         }
         for event in &commit.outbox {
             assert!(event.says.is_empty() || event.says.plan != 0, "hashes have a layout");

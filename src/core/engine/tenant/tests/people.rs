@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::model_plan::PAIRS;
 use super::world::World;
+use crate::domain::stream::Log;
 use crate::engine::tenant::io::Input;
 
 impl World {
@@ -25,9 +26,16 @@ impl World {
 
     pub fn product_edits(&mut self) {
         let key = format!("k{}", self.dice.of(12));
-        self.trace
-            .push(format!("{key:?} product edits, entry after {}", self.store.last));
-        if self.dice.of(14) == 0 {
+        let deletes = self.dice.of(14) == 0;
+        // An import makes rows and fills them; it deletes none.
+        let imports = self.faults.imports && !deletes && self.dice.of(5) < 2;
+        self.product.lane = imports.then_some(Log::Backfill);
+        self.trace.push(format!(
+            "{key:?} product edits{}, entry after {}",
+            if imports { " by import" } else { "" },
+            self.store.last
+        ));
+        if deletes {
             self.product.delete(&mut self.store, self.now, &key);
         } else {
             let values = self.values("p");

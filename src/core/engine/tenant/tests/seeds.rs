@@ -56,7 +56,7 @@ pub fn judge(world: &World) -> Result<(), Broken> {
         })?;
     }
     let store = &world.store;
-    let counted = store.settled + store.compacted_gauge + store.log.len() as i64;
+    let counted = store.settled + store.compacted_gauge + (store.log.len() + store.backfill.len()) as i64;
     for (held, promise) in [
         (store.added == counted, "every entry is accounted for (C10)"),
         (store.compacted_gauge == 0, "nothing stays compacted at rest"),
@@ -178,6 +178,31 @@ fn keys_and_records_of_salesforce_meet_without_faults() {
         ..Faults::default()
     };
     every_seed(60, 1_500, faults, |world| judge(world));
+}
+
+#[test]
+fn both_sides_converge_when_imports_are_read_after_what_was_made_later() {
+    let faults = Faults {
+        imports: true,
+        crash: 40,
+        lost_answer: 15,
+        lost_request: 10,
+        ..Faults::default()
+    };
+    every_seed(150, 1_500, faults, |world| judge(world));
+}
+
+#[test]
+fn keys_and_records_of_salesforce_meet_while_imports_are_read_late() {
+    let faults = Faults {
+        imports: true,
+        strangers: true,
+        crash: 40,
+        lost_answer: 15,
+        lost_request: 10,
+        ..Faults::default()
+    };
+    every_seed(150, 1_500, faults, |world| judge(world));
 }
 
 #[test]

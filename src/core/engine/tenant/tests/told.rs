@@ -5,9 +5,11 @@ use super::rules::{NOW, change};
 use crate::domain::event::{EventId, EventType, Says};
 use crate::domain::ids::{FieldIdx, RecordKey, TenantName};
 use crate::domain::payload::RawJson;
-use crate::domain::row::{FieldHash, Row};
-use crate::domain::stream::StreamId;
+use crate::domain::row::{FieldHash, Row, Told};
+use crate::domain::stream::{Log, StreamId};
 use crate::domain::time::Timestamp;
+use crate::engine::commit::LogChunk;
+use crate::engine::tenant::io::Input;
 use crate::engine::tenant::product_event::changed;
 use crate::engine::tenant::table::Record;
 
@@ -45,6 +47,39 @@ fn every_field_keeps_the_revision_it_was_told_under() {
         (10, vec![3, 4]),
     ];
     assert_eq!(told, expected);
+}
+
+/// An edit that has seen an event says nothing of an import that was made before it and is read after it.
+#[test]
+fn an_event_that_was_answered_is_remembered_until_the_imports_were_read() {
+    for imports_left in [true, false] {
+        let mut row = linked(1);
+        row.told.push(Told {
+            revision: 1,
+            at: Timestamp(NOW),
+            fields: vec![(FieldIdx(0), FieldHash([1; 6]))],
+            answered: false,
+        });
+        let mut machine = live(Record {
+            row,
+            ..Record::default()
+        });
+        let more = LogChunk {
+            log: Log::Backfill,
+            entries: Vec::new(),
+            end: !imports_left,
+        };
+        machine.step(Timestamp(NOW), 0, Input::Log(more), &mut Vec::new());
+        let mut later = change(NOW + 2, 0, &[(1, "\"l\"")]);
+        later.seen_revision = Some(1);
+        assert!(machine.drop_known(&mut later), "it is an edit");
+        let mut import = change(NOW + 1, 0, &[(0, "\"i\"")]);
+        assert_eq!(
+            machine.drop_known(&mut import),
+            !imports_left,
+            "it had not seen the event"
+        );
+    }
 }
 
 /// A group goes whole: of an event that is said back with another city, the street is part of the edit.

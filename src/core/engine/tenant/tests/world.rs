@@ -34,6 +34,8 @@ pub struct Faults {
     pub revive: bool,
     /// People make records without a key, and keys look for partners.
     pub strangers: bool,
+    /// Some of the product's edits go to the backfill log, which is read later.
+    pub imports: bool,
 }
 
 pub struct Dice(u64);
@@ -406,6 +408,7 @@ impl World {
                 || self.told < self.store.outbox.len()
                 || self.subscribed.is_none_or(|place| place < self.org.events.len())
                 || !self.store.log.is_empty()
+                || !self.store.backfill.is_empty()
                 || self.machine.has_work();
             if !moved {
                 return;
