@@ -183,7 +183,8 @@ impl Run<'_> {
         say(&format!("the product's rows have their records after {met:.0} s"));
         let touched = self.touch().await?;
         say(&format!("people have touched {touched} records without a key"));
-        let (judgement, offered_until) = self.until_right(started).await?;
+        let (mut judgement, offered_until) = self.until_right(started).await?;
+        self.tell_histories(&mut judgement).await?;
         let mut figures = self.figures(&judgement).await?;
         figures.measure("seconds", offered_until, 1, None);
         figures.measure("seconds_rows", met, 1, None);
@@ -288,6 +289,26 @@ impl Run<'_> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Adds what happened in the orgs to the records that are not right.
+    async fn tell_histories(&self, judgement: &mut Judgement) -> Result<(), LoadError> {
+        let ids: Vec<&str> = judgement.records.iter().map(String::as_str).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for (plot, org) in self.plots.iter().zip(&self.world.orgs) {
+            let Some(object) = self.world.shapes.objects.get(plot.object) else {
+                continue;
+            };
+            let history = self
+                .world
+                .admin
+                .history(&org.name, &object.salesforce, "", &ids)
+                .await?;
+            judgement.findings.extend(history.iter().map(Json::to_string));
+        }
+        Ok(())
     }
 
     async fn figures(&self, judgement: &Judgement) -> Result<Figures, LoadError> {

@@ -77,7 +77,7 @@ impl Machine {
             return;
         }
         touched.insert(key.clone());
-        let heard = self.hear(work, &plan, event, id);
+        let heard = self.hear(work, &plan, event, id, self.may_be_known(&plan, event, &key));
         let Some(record) = self.table.records.get(&key) else {
             return;
         };
@@ -160,7 +160,7 @@ impl Machine {
         }
         let now = self.now;
         let mut verdict = Verdict::default();
-        tell(plan, self.hear(work, plan, event, id), &mut verdict);
+        tell(plan, self.hear(work, plan, event, id, true), &mut verdict);
         let data = product_event::object(verdict.tell.into_iter());
         let key = RecordKey::keyless(Arc::clone(&plan.object), id);
         let record = self.table.records.entry(key.clone()).or_default();

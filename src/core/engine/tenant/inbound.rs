@@ -289,7 +289,7 @@ impl Machine {
 
     /// Whether an event of somebody else's may tell of what was there when the record was read to be linked: older values
     /// would go to the product after newer ones, so the record is read again.
-    fn may_be_known(&self, plan: &ObjectPlan, event: &ChangeEvent, key: &RecordKey) -> bool {
+    pub(super) fn may_be_known(&self, plan: &ObjectPlan, event: &ChangeEvent, key: &RecordKey) -> bool {
         let told = !matches!(event.kind, ChangeKind::Delete | ChangeKind::Overflow);
         let own = plan.sequence.as_deref().is_some_and(|name| event.field(name).is_some());
         let record = self.table.records.get(key);
@@ -435,7 +435,7 @@ pub(super) fn id_of(value: &SalesforceValue) -> Option<SalesforceId> {
 }
 
 /// API names of mapped fields that must be read before the event can be decided.
-fn missing_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
+pub(super) fn missing_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
     if event.kind == ChangeKind::Delete || event.kind == ChangeKind::Overflow {
         return Vec::new();
     }

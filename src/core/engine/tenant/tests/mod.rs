@@ -4,6 +4,7 @@ mod ahead;
 mod answers;
 mod bench;
 mod bounds;
+mod heard;
 mod identity;
 mod letters;
 mod lives;
