@@ -63,6 +63,8 @@ pub struct Judgement {
     pub findings: Vec<String>,
     /// Salesforce ids (15 characters) of the first records that differ, each once.
     pub records: Vec<String>,
+    /// What happened to them in the org, a line of JSON each.
+    pub histories: Vec<String>,
 }
 
 impl Judgement {

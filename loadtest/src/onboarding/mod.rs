@@ -72,7 +72,7 @@ pub async fn run(settings: &Onboarding) -> Result<Figures, LoadError> {
     let mut stack = Stack::start(&plan).await?;
     let outcome = on_stack(settings, shapes, &mut stack).await;
     stack.stop().await;
-    let (figures, findings) = match outcome {
+    let (figures, judgement) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             scratch.keep();
@@ -81,8 +81,9 @@ pub async fn run(settings: &Onboarding) -> Result<Figures, LoadError> {
     };
     if !figures.clean() {
         let path = scratch.path().join(EVIDENCE);
-        std::fs::write(&path, findings.join("\n")).map_err(LoadError::io(format!("writing {}", path.display())))?;
-        for finding in &findings {
+        let evidence = [judgement.findings.join("\n"), judgement.histories.join("\n")].join("\n");
+        std::fs::write(&path, evidence).map_err(LoadError::io(format!("writing {}", path.display())))?;
+        for finding in &judgement.findings {
             say(finding);
         }
         scratch.keep();
@@ -103,7 +104,7 @@ async fn on_stack(
     settings: &Onboarding,
     shapes: Arc<Shapes>,
     stack: &mut Stack,
-) -> Result<(Figures, Vec<String>), LoadError> {
+) -> Result<(Figures, Judgement), LoadError> {
     let at = shapes
         .object(OBJECT)
         .filter(|at| shapes.objects.get(*at).is_some_and(|o| !o.matching.is_empty()));
@@ -177,7 +178,7 @@ fn import(plot: &mut Plot, world: &World, seat: &Seat) {
 }
 
 impl Run<'_> {
-    async fn play(&mut self, started: Instant) -> Result<(Figures, Vec<String>), LoadError> {
+    async fn play(&mut self, started: Instant) -> Result<(Figures, Judgement), LoadError> {
         self.rest().await?;
         let met = started.elapsed().as_secs_f64();
         say(&format!("the product's rows have their records after {met:.0} s"));
@@ -193,7 +194,7 @@ impl Run<'_> {
         figures.note("seed", self.settings.seed);
         figures.note("engine kills", self.stage.rhythm.struck(Part::Engine));
         figures.note("redis kills", self.stage.rhythm.struck(Part::Redis));
-        Ok((figures, judgement.findings))
+        Ok((figures, judgement))
     }
 
     async fn rest(&mut self) -> Result<(), LoadError> {
@@ -306,7 +307,7 @@ impl Run<'_> {
                 .admin
                 .history(&org.name, &object.salesforce, "", &ids)
                 .await?;
-            judgement.findings.extend(history.iter().map(Json::to_string));
+            judgement.histories.extend(history.iter().map(Json::to_string));
         }
         Ok(())
     }
