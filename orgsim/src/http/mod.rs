@@ -1,6 +1,7 @@
 //! The HTTP port: OAuth and the REST data API of all orgs.
 
 mod collections;
+mod composite;
 mod connection;
 mod data;
 mod identity;

@@ -40,7 +40,7 @@ fn first(session: &Session<'_>, deleted: bool) -> Result<Reply, Reply> {
         ));
     }
     let query = soql::parse(text).map_err(|e| refused(&e))?;
-    let org = session.org.org();
+    let org = session.rows();
     let plan = soql::bind(text, &query, &org.schema).map_err(|e| refused(&e))?;
     let rows = soql::run(&org, &plan, deleted);
     let mut body = String::new();
@@ -100,7 +100,7 @@ fn next(session: &Session<'_>, locator: &str) -> Result<Reply, Reply> {
     let end = rows.len().min(offset + size);
     let more = (end < rows.len()).then(|| format!("{id}-{end}"));
     let mut body = String::new();
-    let org = session.org.org();
+    let org = session.rows();
     page(
         &mut body,
         session,

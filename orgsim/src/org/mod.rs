@@ -6,6 +6,7 @@ mod coerce;
 mod collection;
 mod derive;
 mod error;
+mod held;
 mod history;
 mod id;
 mod input;

@@ -74,6 +74,8 @@ pub struct Org {
     pub(super) fence: bool,
     /// Rows that the fence refused so far.
     pub(super) fence_refusals: u64,
+    /// Changes of a call that is all or nothing.
+    pub(super) held: Option<super::held::Held>,
 }
 
 impl Org {
@@ -107,6 +109,7 @@ impl Org {
             went_with: HashMap::new(),
             fence,
             fence_refusals: 0,
+            held: None,
         };
         org.furnish(now);
         org

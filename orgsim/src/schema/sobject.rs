@@ -215,6 +215,18 @@ impl Schema {
         self.by_prefix.get(prefix).copied()
     }
 
+    /// The child object and its reference that a parent's describe calls so.
+    pub fn child(&self, parent: &str, relationship: &str) -> Option<(usize, usize)> {
+        let named = |field: &Field| {
+            field
+                .child_relationship
+                .is_some_and(|(name, _)| !name.is_empty() && name.eq_ignore_ascii_case(relationship))
+        };
+        self.children(parent)
+            .map(|(place, field, _)| (place, field))
+            .find(|(place, field)| named(&self.sobjects[*place].fields[*field]))
+    }
+
     /// The references to an object: child object, its field, and whether deleting the parent deletes the child.
     pub fn children(&self, parent: &str) -> impl Iterator<Item = (usize, usize, bool)> {
         self.sobjects.iter().enumerate().flat_map(move |(place, child)| {

@@ -7,6 +7,7 @@ mod admin;
 mod bounds;
 mod collections;
 mod commits;
+mod composite;
 mod describes;
 mod faults;
 mod fence;
