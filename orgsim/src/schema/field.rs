@@ -15,6 +15,8 @@ pub enum FieldType {
     LongText,
     /// One of a list of values.
     Picklist,
+    /// Several of a list of values, with `;` between them.
+    MultiPicklist,
     /// An id of another row.
     Reference,
     /// A checkbox, never null.
@@ -50,6 +52,7 @@ impl FieldType {
             Self::Text => "string",
             Self::TextArea | Self::LongText => "textarea",
             Self::Picklist => "picklist",
+            Self::MultiPicklist => "multipicklist",
             Self::Reference => "reference",
             Self::Boolean => "boolean",
             Self::Double => "double",
@@ -91,7 +94,14 @@ impl FieldType {
     pub fn is_text(self) -> bool {
         matches!(
             self,
-            Self::Text | Self::TextArea | Self::LongText | Self::Picklist | Self::Phone | Self::Email | Self::Url
+            Self::Text
+                | Self::TextArea
+                | Self::LongText
+                | Self::Picklist
+                | Self::MultiPicklist
+                | Self::Phone
+                | Self::Email
+                | Self::Url
         )
     }
 }

@@ -16,5 +16,6 @@ mod oauth;
 mod queries;
 mod rows;
 mod server;
+mod soql;
 mod stream;
 mod wire;
