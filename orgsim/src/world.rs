@@ -12,7 +12,7 @@ use crate::cursors::Cursors;
 use crate::directory::{Directory, EntityField, EntitySchema};
 use crate::faults::Faults;
 use crate::org::{Caller, Org, OrgIdentity, Stream, UserIdentity, normalise};
-use crate::schema::{Schema, standard_schema};
+use crate::schema::{Schema, SchemaProblem, standard_schema};
 use crate::sessions::Sessions;
 use crate::simulator::Options;
 use crate::usage::Usage;
@@ -168,12 +168,15 @@ pub(crate) struct World {
 
 impl World {
     /// Makes the orgs that the options name.
-    #[must_use]
-    pub(crate) fn new(options: &Options) -> Self {
+    ///
+    /// # Errors
+    /// The first entry of a schema file that makes no sense.
+    pub(crate) fn new(options: &Options) -> Result<Self, SchemaProblem> {
         let outlet = Arc::new(Outlet::default());
         let sink: Arc<dyn CommitSink> = outlet.clone();
         let clock = Clock::new(options.stopped_at_ms);
-        let schema = Arc::new(standard_schema());
+        let mut files = options.schema.iter();
+        let schema = Arc::new(files.try_fold(standard_schema(), |schema, file| file.extend(schema))?);
         let orgs: Vec<_> = options
             .orgs
             .iter()
@@ -190,7 +193,7 @@ impl World {
             .next()
             .and_then(|v| v.parse().ok())
             .unwrap_or(67);
-        Self {
+        Ok(Self {
             orgs,
             clock,
             newest_version,
@@ -198,7 +201,7 @@ impl World {
             outlet,
             by_id,
             base_url: OnceLock::new(),
-        }
+        })
     }
 
     /// Connects the bus, or ends the connection: bus and world hold each other.
@@ -302,7 +305,7 @@ impl Directory for World {
         self.schema
             .sobjects
             .iter()
-            .filter(|s| s.writable)
+            .filter(|s| s.captured)
             .map(|s| s.name.to_string())
             .collect()
     }

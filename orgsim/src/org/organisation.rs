@@ -181,7 +181,7 @@ impl Org {
                 }
             })
             .collect();
-        cells[column::ID] = Cell::Text(self.ids.id(sobject.prefix, record.slot).into());
+        cells[column::ID] = Cell::Text(self.ids.id(&sobject.prefix, record.slot).into());
         for by in [column::OWNER, column::CREATED_BY, column::MODIFIED_BY] {
             cells[by] = Cell::Text(Arc::clone(user));
         }
@@ -236,7 +236,7 @@ impl Org {
             .at(&id_field.name)
         };
         let full = normalise(id).ok_or_else(malformed)?;
-        if !full.starts_with(object.prefix) {
+        if !full.starts_with(&*object.prefix) {
             return Err(malformed());
         }
         self.locate(&full).ok_or_else(RowError::cross_reference)

@@ -93,7 +93,7 @@ impl<'o> Transaction<'o> {
                 continue;
             };
             let vanished = change.before.is_none() && after.is_deleted();
-            if !sobject.writable || vanished {
+            if vanished {
                 continue;
             }
             let entry = Entry {
@@ -105,7 +105,7 @@ impl<'o> Transaction<'o> {
                 changed: differences(change.before.as_deref(), &after),
             };
             org.remember(sobject, change.record, &after, entry);
-            if tell {
+            if tell && sobject.captured {
                 told.push(row_change(sobject, &change, &after));
             }
         }

@@ -173,11 +173,9 @@ impl<'s> Binder<'s> {
                 words,
             ));
         }
-        let (name, _) = self.schema.sobjects[sobject].fields[field]
-            .child_relationship
-            .unwrap_or_default();
+        let named = self.schema.sobjects[sobject].fields[field].child_relationship.as_ref();
         Ok(Shown::Children {
-            name: name.to_owned(),
+            name: named.map(|(name, _)| name.to_string()).unwrap_or_default(),
             field,
             plan: Box::new(plan),
         })

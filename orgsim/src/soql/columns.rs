@@ -16,7 +16,7 @@ pub(crate) fn columns(schema: &Schema, plan: &Plan) -> Value {
     let id_selected = plan.shown.contains(&Shown::Field(crate::schema::column::ID));
     json!({
         "columnMetadata": described, "entityName": &*object.name, "groupBy": plan.grouping.is_some(),
-        "idSelected": id_selected, "keyPrefix": object.prefix,
+        "idSelected": id_selected, "keyPrefix": *object.prefix,
     })
 }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod bounds;
 mod collections;
+mod command;
 mod commits;
 mod composite;
 mod describes;
