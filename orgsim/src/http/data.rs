@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::oauth::door;
 use super::reply::{self, Reply};
 use super::request::Call;
 use super::{collections, meta, query, rows};
@@ -108,9 +109,7 @@ fn authenticate(world: &World, call: &Call) -> Result<(Arc<OrgHandle>, UserIdent
     let Some(token) = call.token() else {
         return Err(reply::error(401, "INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER").with("www-authenticate", "Token"));
     };
-    world.session(token).ok_or_else(|| {
-        reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid").with("www-authenticate", "Token")
-    })
+    door::enter(world, call, token)
 }
 
 fn kind(method: &Method, rest: &[&str]) -> Kind {
