@@ -114,7 +114,7 @@ impl<'s> App<'s> {
 
     pub(crate) async fn code(&self) -> String {
         let back = self.authorize(&[]).await;
-        parameter(&back, "code").unwrap_or_else(|| panic!("no code: {back:?}"))
+        parameter(&back, "code").unwrap()
     }
 
     /// The form of a good code exchange, changed by `changes`; an empty value leaves one out.
@@ -169,16 +169,15 @@ impl<'s> App<'s> {
 
 /// The hidden token of a page.
 pub(crate) fn step(page: &Answer) -> String {
-    let (_, rest) = page
-        .text
-        .split_once("name=\"step\" value=\"")
-        .unwrap_or_else(|| panic!("no form: {page:?}"));
+    assert!(page.text.contains("<form"), "{page:?}");
+    let (_, rest) = page.text.split_once("name=\"step\" value=\"").unwrap();
     rest.split_once('"').unwrap().0.to_owned()
 }
 
 /// A parameter of the address that an answer redirects to.
 pub(crate) fn parameter(back: &Answer, name: &str) -> Option<String> {
-    let url = reqwest::Url::parse(back.header("location")).unwrap_or_else(|_| panic!("no redirect: {back:?}"));
+    assert_eq!(back.status, 302, "{back:?}");
+    let url = reqwest::Url::parse(back.header("location")).unwrap();
     url.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
 }
 

@@ -45,8 +45,9 @@ fn with_session(session: &str, operation: &str) -> String {
 
 /// What `<name>([^<]+)</name>` finds.
 fn element<'a>(answer: &'a Answer, name: &str) -> &'a str {
-    let start = answer.text.split_once(&format!("<{name}>"));
-    let (_, rest) = start.unwrap_or_else(|| panic!("no {name}: {}", answer.text));
+    let begin = format!("<{name}>");
+    assert!(answer.text.contains(&begin), "no {name}: {}", answer.text);
+    let (_, rest) = answer.text.split_once(&begin).unwrap();
     rest.split_once(&format!("</{name}>")).unwrap().0
 }
 
