@@ -13,7 +13,7 @@ mod clock;
 mod cursors;
 mod faults;
 mod http;
-mod sessions;
+mod oauth;
 mod simulator;
 mod soql;
 mod usage;

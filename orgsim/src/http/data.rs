@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::oauth::door;
 use super::reply::{self, Reply};
 use super::request::Call;
 use super::{collections, composite, meta, query, rows};
@@ -165,9 +166,7 @@ fn authenticate(world: &World, call: &Call) -> Result<(Arc<OrgHandle>, UserIdent
     let Some(token) = call.token() else {
         return Err(reply::error(401, "INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER").with("www-authenticate", "Token"));
     };
-    world.session(token).ok_or_else(|| {
-        reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid").with("www-authenticate", "Token")
-    })
+    door::enter(world, call, token)
 }
 
 /// Answers a call inside another one: the caller is known, and nothing is counted.

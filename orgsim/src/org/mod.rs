@@ -17,6 +17,7 @@ mod render;
 mod seed;
 mod table;
 mod transaction;
+mod user;
 mod write;
 
 pub use cell::Cell;
