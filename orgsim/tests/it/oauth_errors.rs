@@ -378,7 +378,10 @@ async fn what_the_platform_does_to_an_org() {
     assert_eq!(ask(&app).await.status, 429, "V:I-supaglue-622");
     server.admin("POST", "/clock", json!({"offset_ms": 3_600_000})).await;
     assert_eq!(ask(&app).await.status, 200, "an hour later");
+    let (access, refresh) = app.tokens().await;
     settings(json!({"locked": true})).await;
+    assert_eq!(app.data(&access).await.refusal(), (401, "INVALID_SESSION_ID"));
+    assert_eq!(app.refresh(&refresh, &[]).await.body["error"], "inactive_org");
     assert_eq!(ask(&app).await.body["error"], "inactive_org");
 }
 
