@@ -21,7 +21,7 @@ fn url_safe(text: &str, also: &[u8]) -> bool {
 ///
 /// # Errors
 /// When the app requires one and there is none, or it is none, or its method is not `S256`. A method left out is taken for
-/// S256 [from memory].
+/// S256: the command-line client leaves it out [V:JSF-OAUTH].
 pub(crate) fn challenge(given: Option<&str>, method: Option<&str>, required: bool) -> Result<Option<String>, Refusal> {
     match given {
         None if required => Err(Refusal::MissingChallenge),
