@@ -54,7 +54,8 @@ pub(super) struct Settings {
     locked: Option<bool>,
 }
 
-/// `POST /orgs/{org}/login-settings`: what is left out stays. A timeout is of later tokens.
+/// `POST /orgs/{org}/login-settings`: what is left out stays. A timeout is of later tokens; locking the org ends its access
+/// tokens.
 pub(super) async fn set_settings(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,
@@ -67,6 +68,9 @@ pub(super) async fn set_settings(
     access.logins_per_hour = body.logins_per_hour.unwrap_or(access.logins_per_hour);
     access.rate_limit_status = body.rate_limit_status.unwrap_or(access.rate_limit_status);
     access.locked = body.locked.unwrap_or(access.locked);
+    if access.locked {
+        access.sessions.end_where(|_| true);
+    }
     if let Some(minutes) = body.session_timeout_minutes {
         access.timeout_ms = i64::from(minutes) * 60_000;
     }

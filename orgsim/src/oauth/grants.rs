@@ -63,6 +63,9 @@ impl Access {
         let app = self.usable(client_id)?;
         app.check_secret(secret, true)?;
         let app_id = Arc::clone(&app.client_id);
+        if self.locked {
+            return Err(Refusal::InactiveOrg);
+        }
         let agreed = self.codes.redeem(code, now_ms, |agreed: &Agreed| {
             if agreed.client_id != app_id {
                 return Err(Refusal::InvalidCode);
@@ -78,7 +81,9 @@ impl Access {
         let family = agreed.scopes.offline().then(|| {
             let (family, ended) = self.families.open(&user.id, &app_id, &agreed.scopes, now_ms);
             // The oldest of too many goes with its access tokens [from memory].
-            self.sessions.end_where(|s| ended.is_some() && s.family == ended);
+            if let Some(ended) = ended {
+                self.end_family(ended);
+            }
             family
         });
         let refresh_token = family.and_then(|f| self.families.get(f)).map(|f| f.token.clone());

@@ -378,7 +378,10 @@ async fn what_the_platform_does_to_an_org() {
     assert_eq!(ask(&app).await.status, 429, "V:I-supaglue-622");
     server.admin("POST", "/clock", json!({"offset_ms": 3_600_000})).await;
     assert_eq!(ask(&app).await.status, 200, "an hour later");
+    let (access, refresh) = app.tokens().await;
     settings(json!({"locked": true})).await;
+    assert_eq!(app.data(&access).await.refusal(), (401, "INVALID_SESSION_ID"));
+    assert_eq!(app.refresh(&refresh, &[]).await.body["error"], "inactive_org");
     assert_eq!(ask(&app).await.body["error"], "inactive_org");
 }
 
@@ -429,4 +432,50 @@ async fn assertions_need_an_approval() {
     assert_eq!(ask().await.body["error"], "invalid_app_access", "V:JWT-JA");
     app.set(json!({"pre_authorized": [user]})).await;
     assert_eq!(ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_and_breaks_nothing() {
+    let server = Server::start().await;
+    let base = server.simulator.http_url();
+    let bodies: [&[u8]; 8] = [
+        b"",
+        b"\xff\xfe\x00",
+        b"grant_type",
+        b"grant_type=%zz%",
+        b"grant_type=authorization_code&code=%ff&client_id=%00",
+        b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=e30.bnVsbA.",
+        b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=e30.eyJpc3MiOiJQbGF0Zm9ybUNMSSJ9.e30",
+        b"grant_type=refresh_token&client_id=PlatformCLI&refresh_token=",
+    ];
+    for path in ["token", "introspect", "authorize", "revoke"] {
+        for body in bodies {
+            let url = format!("{base}/services/oauth2/{path}");
+            let plain = server.client.post(&url).body(body.to_vec());
+            let basic = server
+                .client
+                .post(&url)
+                .header("authorization", "Basic =:=")
+                .body(body.to_vec());
+            for request in [plain, basic] {
+                let answer = server.send(request).await;
+                // A public app may ask about tokens without a secret.
+                let inactive = answer.body == json!({"active": false});
+                assert!(answer.status == 400 || inactive, "{path} {body:?}: {}", answer.text);
+            }
+        }
+    }
+    for token in ["!", "00D!", "..", "a.b.c", "e30.e30.e30", "eyJ0bmsiOiIvIn0.e30.e30"] {
+        let request = server
+            .client
+            .get(format!("{base}/services/oauth2/userinfo"))
+            .bearer_auth(token);
+        assert_eq!(server.send(request).await.status, 403, "{token}");
+        let request = server
+            .client
+            .get(format!("{base}{}/limits", crate::server::V))
+            .bearer_auth(token);
+        assert_eq!(server.send(request).await.status, 401, "{token}");
+    }
+    assert_eq!(server.get("/limits").await.status, 200);
 }

@@ -441,6 +441,22 @@ async fn one_app_in_many_orgs_gets_the_org_of_the_user() {
     };
     let missing = login().await;
     assert_eq!(parameter(&missing, "error").as_deref(), Some("OAUTH_EC_APP_NOT_FOUND"));
+    let url = format!("{}/services/oauth2/token", server.simulator.http_url());
+    let at = async |host: &str| {
+        let grant = [
+            ("grant_type", "client_credentials"),
+            ("client_id", app.id.as_str()),
+            ("client_secret", &app.secret),
+        ];
+        server
+            .send(server.client.post(&url).header("host", host).form(&grant))
+            .await
+    };
+    let elsewhere = at("globex.my.salesforce.com").await;
+    assert_eq!(
+        elsewhere.body["error_description"],
+        "request not supported on this domain"
+    );
     let same = json!({"client_id": app.id, "client_secret": app.secret, "redirect_uris": [REDIRECT]});
     server.admin("POST", "/orgs/globex/apps", same).await;
     let consent = login().await;
@@ -457,24 +473,13 @@ async fn one_app_in_many_orgs_gets_the_org_of_the_user() {
     let refreshed = app.refresh(answer.body["refresh_token"].as_str().unwrap(), &[]).await;
     assert_eq!(refreshed.body["id"], answer.body["id"]);
     // A My Domain host decides where the user does not.
-    let grant = [
-        ("grant_type", "client_credentials"),
-        ("client_id", app.id.as_str()),
-        ("client_secret", &app.secret),
-    ];
-    for (org, settings) in [("acme", json!({})), ("globex", json!({}))] {
-        let mut all =
-            json!({"client_id": app.id, "client_credentials": true, "run_as": format!("human@{org}.example")});
-        all.as_object_mut()
-            .unwrap()
-            .extend(settings.as_object().unwrap().clone());
-        server.admin("POST", &format!("/orgs/{org}/apps"), all).await;
+    for org in ["acme", "globex"] {
+        let run_as = format!("human@{org}.example");
+        let settings = json!({"client_id": app.id, "client_credentials": true, "run_as": run_as});
+        server.admin("POST", &format!("/orgs/{org}/apps"), settings).await;
     }
     for (host, org) in [("acme.my.salesforce.com", 0), ("globex.my.salesforce.com", 1)] {
-        let url = format!("{}/services/oauth2/token", server.simulator.http_url());
-        let answer = server
-            .send(server.client.post(url).header("host", host).form(&grant))
-            .await;
+        let answer = at(host).await;
         let org_id = server.orgs[org]["org_id"].as_str().unwrap();
         assert!(answer.body["id"].as_str().unwrap().contains(org_id), "{}", answer.text);
     }

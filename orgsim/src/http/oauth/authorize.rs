@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use http::Method;
+
 use super::form::Form;
 use super::{page, redirect, struck};
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::http::request::Call;
 use crate::oauth::{Agreed, App, Asked, At, Page, Refusal, Scopes, challenge};
 use crate::org::UserIdentity;
@@ -16,9 +18,14 @@ const PROMPTS: [&str; 4] = ["login", "consent", "select_account", "none"];
 
 /// The first request, or the form of one of the pages: that has `step`.
 pub(super) fn handle(world: &World, call: &Call) -> Reply {
+    let posted = call.method == Method::POST;
+    if !posted && call.method != Method::GET {
+        return reply::html(405, "Method Not Allowed").with("allow", "GET, POST");
+    }
     let form = Form::of(call);
     let now_ms = world.clock.now_ms();
-    let outcome = match form.get("step") {
+    // A password in an address would be in every log on the way: the pages' forms come by POST only.
+    let outcome = match form.get("step").filter(|_| posted) {
         None => begin(world, &form),
         Some(step) => {
             // The page is closed before anything else is done with it: of two posts of one form, one finds it.
