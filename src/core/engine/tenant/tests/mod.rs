@@ -17,6 +17,7 @@ mod model_store;
 mod people;
 mod rules;
 mod seeds;
+mod seen;
 mod story;
 mod told;
 mod world;
