@@ -4,6 +4,7 @@ mod home;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::{Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::actor::connection::Decider;
 use crate::actor::{self, Deps, Fatal, NodeSettings, Place, TenantSpec, runtime};
 use crate::http;
 use crate::port::Answer;
+use crate::port::changes::ChangeFeed;
 use crate::port::org::Org as _;
 use crate::port::seal::{SealError, Sealer};
 use crate::port::store::{Lane, StoreError};
@@ -27,10 +29,11 @@ use crate::salesforce::auth::{Login, LoginSettingsError};
 use crate::salesforce::client::{Http, HttpSettings, HttpSetupError};
 use crate::salesforce::hosts::{AllowedHosts, HostRefused, InvalidAllowedHost};
 use crate::salesforce::org::{OrgSettings, OrgSettingsError, PaceSettings, TenantOrg};
+use crate::salesforce::poll::feed::{PollFeed, PollSettings};
 use crate::salesforce::pubsub::channels::{ChannelError, ChannelPool, StreamSettings};
 use crate::salesforce::pubsub::feed::TenantFeed;
 use crate::salesforce::session::SessionKeeper;
-use crate::settings::{Fence, Flow, LogFormat, Settings, Tenant};
+use crate::settings::{Changes, Fence, Flow, LogFormat, Settings, Tenant};
 use crate::store::seal::{KeyringError, RegionalKey, RegionalSealer};
 use crate::store::{LaneFactory, RedisCluster, RedisTokens, StoreSettings, StoreSetupError};
 use crate::telemetry::{Telemetry, TelemetryError, log, panics};
@@ -38,6 +41,9 @@ use home::Home;
 
 /// Topic that carries the changes of all objects selected for change data capture.
 const TOPIC: &str = "/data/ChangeEvents";
+
+/// Names the place of a tenant whose org is polled: never taken for one of a topic.
+const POLL: &str = "poll";
 
 /// The engine could not start or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -312,9 +318,20 @@ impl Parts {
             why,
         };
         let (keeper, org) = self.org(settings, tenant).map_err(named)?;
-        let feed = TenantFeed::new(Arc::clone(&self.channels), keeper, &self.hosts, &tenant.org.pubsub_url)
-            .map_err(|why| named(why.into()))?;
-        let topic: Arc<str> = TOPIC.into();
+        let (topic, changes): (Arc<str>, Arc<dyn ChangeFeed>) = match tenant.changes {
+            Changes::Events => {
+                let (channels, url) = (Arc::clone(&self.channels), &tenant.org.pubsub_url);
+                let feed = TenantFeed::new(channels, keeper, &self.hosts, url).map_err(|why| named(why.into()))?;
+                (TOPIC.into(), Arc::new(feed))
+            }
+            Changes::Poll(every) => {
+                let phase = phase(tenant.name.as_str());
+                (
+                    POLL.into(),
+                    Arc::new(PollFeed::new(&org, &tenant.plan, PollSettings { every, phase })),
+                )
+            }
+        };
         let born = TenantSettings {
             strict: tenant.fence == Fence::Strict,
             receipts: tenant.receipts,
@@ -338,10 +355,17 @@ impl Parts {
             name: tenant.name.clone(),
             topic,
             org: Arc::new(org),
-            changes: Arc::new(feed),
+            changes,
             decider: Arc::new(decider),
         })
     }
+}
+
+/// Where in an interval a tenant's turn lies, 0 to 1: the same for as long as it has its name.
+fn phase(name: &str) -> f64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    name.hash(&mut hasher);
+    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 /// The deliberate fault that a test of the oracle asks for.

@@ -1,4 +1,4 @@
-//! What many quiet tenants cost, each with an open change stream.
+//! What many quiet tenants cost, each with an open change stream, or polled.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::feed::Feed;
 use crate::figures::{Bound, Figures};
 use crate::redis_info::commands;
 use crate::report::say;
-use crate::stack::{RedisSettings, connect};
+use crate::stack::{EVERY_TENANT, RedisSettings, connect};
 use crate::usage::{Meter, resident_mib};
 
 /// Bounds.
@@ -22,6 +22,11 @@ const RSS_MB: f64 = 300.0;
 const CPU_PERCENT: f64 = 10.0;
 const COMMANDS_PER_S: f64 = 1_000.0;
 const COMMANDS_PER_S_POLLED: f64 = 2_500.0;
+/// Between two polls of a tenant, as the engine has it unless told otherwise.
+const POLL_EVERY: Duration = Duration::from_mins(15);
+/// Polls in the time measured, as parts of those that are due in it.
+const POLLS_MIN: f64 = 0.5;
+const POLLS_MAX: f64 = 2.0;
 /// Commands that the table names, those that ran most often.
 const COMMANDS_SHOWN: usize = 8;
 /// Streams that are not open by then never will be.
@@ -44,7 +49,11 @@ pub async fn run(wanted: &Idle) -> Result<Figures, LoadError> {
         notifications: !wanted.polled,
         ..RedisSettings::default()
     };
-    let plain = settings("", toml::Table::new());
+    let mut plain = settings("", toml::Table::new());
+    if wanted.polled {
+        let polled = toml::Table::from_iter([("changes".to_owned(), "poll".into())]);
+        plain.insert(EVERY_TENANT.to_owned(), polled.into());
+    }
     let mut bench = Bench::start(&wanted.programs, redis, &fleet.names, 1, plain, None).await?;
     let measured = measure(wanted, fleet, &mut bench).await;
     bench.end(measured).await
@@ -53,30 +62,38 @@ pub async fn run(wanted: &Idle) -> Result<Figures, LoadError> {
 async fn measure(wanted: &Idle, mut fleet: Fleet, bench: &mut Bench) -> Result<Figures, LoadError> {
     let tenants = u64::from(wanted.tenants);
     let opened = Instant::now();
-    all_open(tenants, bench).await?;
+    all_open(tenants, wanted.polled, bench).await?;
     let opened = opened.elapsed();
     let chosen = choose(fleet.names.len(), usize::from(wanted.checks));
     let mut watch = connect(&bench.rig.redis.url).await?;
-    say(&format!("linking one record of each of {} tenants", chosen.len()));
-    for tenant in &chosen {
-        append(&mut watch, &fleet.names[*tenant], &[0], 0).await?;
-        fleet.records[*tenant] = 1;
+    if !wanted.polled {
+        say(&format!("linking one record of each of {} tenants", chosen.len()));
+        for tenant in &chosen {
+            append(&mut watch, &fleet.names[*tenant], &[0], 0).await?;
+            fleet.records[*tenant] = 1;
+        }
+        fleet.until_linked(&mut bench.rig, &mut watch).await?;
     }
-    fleet.until_linked(&mut bench.rig, &mut watch).await?;
     say(&format!("letting them go quiet for {} s", wanted.settle_seconds));
     rest(u64::from(wanted.settle_seconds), bench).await?;
 
     say(&format!("measuring for {} s", wanted.seconds));
     let meter = Meter::start(bench.rig.engine_pid(), bench.rig.redis_pid(), Vec::new())?;
     let before = commands(&mut watch).await?;
+    let (looked, _) = bench.stub.looks();
     rest(u64::from(wanted.seconds), bench).await?;
     let used = meter.used()?;
     let ran = more(&before, &commands(&mut watch).await?);
     let resident = resident_mib(bench.rig.engine_pid())?;
     let streams = bench.stub.open_streams();
+    let looks = bench.stub.looks().0 - looked;
 
-    say("waking tenants by events");
-    let woken = woken(&chosen, &fleet, bench).await?;
+    let woken = if wanted.polled {
+        0
+    } else {
+        say("waking tenants by events");
+        woken(&chosen, &fleet, bench).await?
+    };
     let counts = bench.stub.counts();
 
     let mut figures = Figures::default();
@@ -108,8 +125,17 @@ async fn measure(wanted: &Idle, mut fleet: Fleet, bench: &mut Bench) -> Result<F
         0,
         Bound::Below(most),
     );
-    figures.count("open_streams", streams, Bound::AtLeast(tenants as f64));
-    figures.count("woken_by_event", woken, Bound::AtLeast(chosen.len() as f64));
+    if wanted.polled {
+        let due = tenants as f64 * used.seconds / POLL_EVERY.as_secs_f64();
+        figures.count(
+            "polls",
+            looks,
+            Bound::Within((due * POLLS_MIN).floor(), (due * POLLS_MAX).ceil()),
+        );
+    } else {
+        figures.count("open_streams", streams, Bound::AtLeast(tenants as f64));
+        figures.count("woken_by_event", woken, Bound::AtLeast(chosen.len() as f64));
+    }
     Ok(figures)
 }
 
@@ -124,22 +150,26 @@ fn more(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Vec<(Str
     ran
 }
 
-/// Waits until each tenant has a stream open.
-async fn all_open(tenants: u64, bench: &mut Bench) -> Result<(), LoadError> {
+/// Waits until each tenant has a stream open, or was polled once.
+async fn all_open(tenants: u64, polled: bool, bench: &mut Bench) -> Result<(), LoadError> {
     let (until, mut told) = (Instant::now() + OPEN_WITHIN, Instant::now());
     loop {
-        let open = bench.stub.open_streams();
+        let open = if polled {
+            bench.stub.looks().1
+        } else {
+            bench.stub.open_streams()
+        };
         if open >= tenants {
             return Ok(());
         }
         if Instant::now() > until {
             return Err(LoadError::Stack(format!(
-                "only {open} of {tenants} change streams were opened within {OPEN_WITHIN:?}"
+                "only {open} of {tenants} tenants had their changes listened to within {OPEN_WITHIN:?}"
             )));
         }
         if told.elapsed() >= TOLD_EVERY {
             told = Instant::now();
-            say(&format!("{open} of {tenants} change streams are open"));
+            say(&format!("the changes of {open} of {tenants} tenants are listened to"));
         }
         bench.rig.check()?;
         tokio::time::sleep(LOOK_EVERY).await;

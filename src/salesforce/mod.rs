@@ -6,6 +6,7 @@ pub mod auth;
 pub mod client;
 pub mod hosts;
 pub mod org;
+pub mod poll;
 pub mod pubsub;
 pub mod session;
 

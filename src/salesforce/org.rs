@@ -79,6 +79,11 @@ impl TenantOrg {
             sequence_fields: Arc::new(settings.sequence_fields),
         })
     }
+
+    /// What the org's other readers call it by: one pace, one session.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.caller)
+    }
 }
 
 impl Org for TenantOrg {

@@ -17,7 +17,9 @@ mod tree;
 mod units;
 
 pub use load::{known, load, load_with};
-pub use model::{Fence, Flow, Http, Log, LogFormat, Node, Org, Redis, Salesforce, Secrets, Settings, Sync, Tenant};
+pub use model::{
+    Changes, Fence, Flow, Http, Log, LogFormat, Node, Org, Redis, Salesforce, Secrets, Settings, Sync, Tenant,
+};
 pub use problem::{Place, Problem, Problems};
 pub use reader::Known;
 pub use secret::Reading;

@@ -162,10 +162,21 @@ pub struct Tenant {
     pub fence: Fence,
     /// Whether the product wants `applied` events.
     pub receipts: bool,
+    /// How its org's changes are learnt.
+    pub changes: Changes,
     /// Its mapping, overrides done.
     pub plan: Arc<TenantPlan>,
     /// Its org.
     pub org: Org,
+}
+
+/// How an org's changes are learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    /// By its change events.
+    Events,
+    /// By looking every so often.
+    Poll(Duration),
 }
 
 /// `[tenants.NAME.org]`

@@ -9,7 +9,7 @@ use tandem_core::domain::salesforce_id::SalesforceId;
 
 use super::address::{SHARED_LOGIN_HOSTS, check_org_url, host_of};
 use super::mapping::{Mapping, Overrides};
-use super::model::{Fence, Flow, Org, Tenant};
+use super::model::{Changes, Fence, Flow, Org, Tenant};
 use super::problem::Problem;
 use super::reader::{Report, Section};
 use super::secret::{Asked, Vault};
@@ -49,6 +49,13 @@ fn tenant_of(
         .choice("fence", "strict", &[("strict", Fence::Strict), ("soft", Fence::Soft)])
         .unwrap_or(Fence::Strict);
     let receipts = section.boolean("receipts", false);
+    let polls = section.choice("changes", "events", &[("events", false), ("poll", true)]);
+    let every = section.duration("poll_every", "15m", "1m", "24h");
+    let changes = if polls == Some(true) {
+        Changes::Poll(every)
+    } else {
+        Changes::Events
+    };
     let chosen = section.list("objects", None);
     let overrides = Overrides::read(report, section.child("fields"), mapping);
     let (plan, problems) = mapping.plan(
@@ -80,6 +87,7 @@ fn tenant_of(
         enabled,
         fence,
         receipts,
+        changes,
         plan: Arc::new(plan),
         org,
     }

@@ -11,6 +11,7 @@ mod bus;
 mod ends;
 mod hosts;
 mod login;
+mod polling;
 mod reads;
 mod rig;
 mod rows;

@@ -30,17 +30,17 @@ use crate::rig::{http, org, tenant};
 use crate::tokens::MemoryTokens;
 
 /// A simulator with one org, its bus, and a tenant that is bound to it.
-struct World {
+pub(crate) struct World {
     simulator: Simulator,
     pubsub_url: String,
     described: Value,
     http: Arc<Http>,
     keeper: Arc<SessionKeeper>,
-    org: TenantOrg,
+    pub(crate) org: TenantOrg,
 }
 
 impl World {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut made = None;
         let options = BusOptions {
             keep_alive: Duration::from_millis(50),
@@ -84,7 +84,15 @@ impl World {
         }
     }
 
-    async fn admin(&self, path: &str, body: Value) -> Value {
+    /// The org's clock goes ahead by so many milliseconds.
+    pub(crate) async fn later(&self, ms: u64) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}/clock", self.simulator.admin_url());
+        let answer = client.post(url).json(&json!({ "offset_ms": ms })).send().await.unwrap();
+        assert!(answer.status().is_success());
+    }
+
+    pub(crate) async fn admin(&self, path: &str, body: Value) -> Value {
         let url = format!("{}/orgs/acme/{path}", self.simulator.admin_url());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let answer = client.post(url).json(&body).send().await.unwrap();
@@ -108,7 +116,7 @@ impl World {
             .await
     }
 
-    async fn create(&self, key: &str) -> SalesforceId {
+    pub(crate) async fn create(&self, key: &str) -> SalesforceId {
         let members = format!(r#""Tandem_Key__c":"{key}","LastName":"Doe","Tandem_Seq__c":5"#);
         match done(self.write(Verb::Create, None, &members).await) {
             (id, true) => id,

@@ -68,7 +68,8 @@ pub struct Idle {
     /// Tenants, each with an org of its own.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u16).range(1..=20_000))]
     pub tenants: u16,
-    /// Redis sends no keyspace notifications: the logs of all quiet tenants are swept.
+    /// Every tenant is polled for changes of its org, and Redis sends no keyspace notifications: the logs of all quiet
+    /// tenants are swept.
     #[arg(long)]
     pub polled: bool,
     /// How long is measured, in seconds.

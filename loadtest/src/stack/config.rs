@@ -25,6 +25,9 @@ pub struct TenantOrg {
     pub client_secret: String,
 }
 
+/// The section of settings that are put into every tenant's.
+pub const EVERY_TENANT: &str = "every tenant";
+
 /// What the settings are to say.
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
@@ -38,7 +41,7 @@ pub(super) struct Wanted<'a> {
     pub(super) tenants: &'a [TenantOrg],
     /// Whether the product gets `applied` events.
     pub(super) receipts: bool,
-    /// Settings by section that differ from what is usual here.
+    /// Settings by section that differ from what is usual here; those of section [`EVERY_TENANT`] are every tenant's.
     pub(super) settings: Table,
 }
 
@@ -68,11 +71,13 @@ impl ConfigText {
         let limit = format!("{REQUEST_LIMIT_SECONDS}s");
         put("salesforce", "request_limit", limit.into());
         put("salesforce", "allow_hosts", vec![Value::from("127.0.0.1")].into());
-        for (section, keys) in &wanted.settings {
+        for (section, keys) in wanted.settings.iter().filter(|(section, _)| *section != EVERY_TENANT) {
             for (key, value) in keys.as_table().into_iter().flatten() {
                 put(section, key, value.clone());
             }
         }
+        let every_tenant = wanted.settings.get(EVERY_TENANT).and_then(Value::as_table);
+        let every_tenant = every_tenant.cloned().unwrap_or_default();
         let mut secrets = BTreeMap::new();
         for tenant in wanted.tenants {
             let file = match secrets.get(&tenant.client_secret) {
@@ -83,11 +88,9 @@ impl ConfigText {
                     secrets.entry(&tenant.client_secret).or_insert(file)
                 }
             };
-            put(
-                "tenants",
-                &tenant.name,
-                tenant_table(tenant, file, wanted.receipts).into(),
-            );
+            let mut table = tenant_table(tenant, file, wanted.receipts);
+            table.extend(every_tenant.clone());
+            put("tenants", &tenant.name, table.into());
         }
         Ok(Self { shared })
     }

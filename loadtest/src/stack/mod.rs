@@ -11,7 +11,7 @@ mod rig;
 mod scratch;
 
 pub use binaries::{Binaries, repository};
-pub use config::TenantOrg;
+pub use config::{EVERY_TENANT, TenantOrg};
 pub use engine::Engine;
 pub use orgs::{Orgs, OrgsPlan};
 pub use process::{Process, Warden};

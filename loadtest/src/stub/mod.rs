@@ -57,6 +57,8 @@ struct Orgs {
     arrivals: Option<mpsc::UnboundedSender<Arrival>>,
     /// Change streams that are open.
     streams: AtomicU64,
+    /// Looks of pollers, by tenant.
+    looks: Vec<AtomicU64>,
 }
 
 /// A running stub with any number of orgs.
@@ -93,6 +95,7 @@ impl Stub {
             echoes: AtomicBool::new(true),
             arrivals,
             streams: AtomicU64::new(0),
+            looks: names.iter().map(|_| AtomicU64::new(0)).collect(),
         });
         let (rest_url, rest) = listen::rest(Arc::clone(&orgs)).await?;
         let (pubsub_url, pubsub) = listen::pubsub(Arc::clone(&orgs)).await?;
@@ -121,6 +124,12 @@ impl Stub {
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         self.orgs.ledger.counts()
+    }
+
+    /// Looks of pollers so far, and how many orgs were looked at.
+    pub fn looks(&self) -> (u64, u64) {
+        let looks = self.orgs.looks.iter().map(|looks| looks.load(Ordering::Relaxed));
+        looks.fold((0, 0), |(all, orgs), looks| (all + looks, orgs + u64::from(looks > 0)))
     }
 
     /// Judges all records: every one of `written` a tenant must have got this round as its last, and as many writes.

@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{patch, post};
+use axum::routing::{get, patch, post};
 
 use super::ledger::Row;
 use super::rows::Deleted;
@@ -30,6 +30,7 @@ pub(super) fn router(place: Place) -> Router {
     Router::new()
         .route("/services/oauth2/token", post(token))
         .route(data, patch(update).delete(delete))
+        .route("/services/data/{version}/queryAll", get(look))
         .route(&format!("{data}/{{sobject}}/{{external}}"), patch(upsert))
         .fallback(unknown)
         .with_state(place)
@@ -64,6 +65,20 @@ async fn token(State(place): State<Place>, body: String) -> Response {
         "signature": "c3R1Yg==",
     });
     json(StatusCode::OK, body.to_string())
+}
+
+/// A poller looks for what changed: nothing ever does.
+async fn look(State(place): State<Place>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let orgs = &place.orgs;
+    orgs.ledger.called();
+    let Some(looks) = tenant_of(orgs, &headers).and_then(|tenant| orgs.looks.get(tenant)) else {
+        return session_refused();
+    };
+    if !query.is_some_and(|query| query.contains("SystemModstamp") && query.contains(crate::sample::SOBJECT)) {
+        return unknown(State(place)).await;
+    }
+    looks.fetch_add(1, Ordering::Relaxed);
+    json(StatusCode::OK, r#"{"totalSize":0,"done":true,"records":[]}"#.to_owned())
 }
 
 async fn unknown(State(place): State<Place>) -> Response {

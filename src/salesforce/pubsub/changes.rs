@@ -36,7 +36,8 @@ pub(super) fn read(schema: &EventSchema, kind: ChangeKind, marks: &Marks, body: 
             // Something changed; which fields is not told in a way that can be understood.
             None => out.kind = ChangeKind::Gap,
         },
-        ChangeKind::Delete | ChangeKind::Gap | ChangeKind::Overflow => {}
+        // The bus knows no looks.
+        ChangeKind::Delete | ChangeKind::Gap | ChangeKind::Overflow | ChangeKind::Seen => {}
     }
     out
 }

@@ -23,7 +23,7 @@ mod wrong_test;
 use bytes::Bytes;
 
 pub use error::ValueError;
-pub(crate) use moment::parse_instant_ms;
+pub use moment::parse_instant_ms;
 pub use normal::Normal;
 pub use rest::from_rest;
 

@@ -60,7 +60,7 @@ pub(super) fn datetime_to_product(value: &SalesforceValue) -> Result<Inbound, Va
 /// A time as RFC 3339 or REST writes it, in milliseconds since 1970; finer parts are cut off.
 ///
 /// Stricter than jiff's own parser, which takes many more forms: what is accepted here is the product's contract.
-pub(crate) fn parse_instant_ms(text: &str) -> Option<i64> {
+pub fn parse_instant_ms(text: &str) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
     let date = parse_date(date)?;
     let clock = rest.strip_prefix(['T', 't'])?;
