@@ -2,6 +2,7 @@
 
 mod cascade;
 mod cell;
+mod chunk;
 mod coerce;
 mod collection;
 mod derive;
@@ -19,6 +20,7 @@ mod transaction;
 mod write;
 
 pub use cell::Cell;
+pub use chunk::{ChunkVerb, Written};
 pub use collection::{Batch, BatchOutcome, MAX_CHUNKS, MAX_ROWS, RowOutcome};
 pub use error::{RowError, code};
 pub use history::Entry;
