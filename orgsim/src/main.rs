@@ -98,6 +98,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         daily_calls: arguments.daily_calls,
         fence: !arguments.no_fence,
         stopped_at_ms: arguments.stopped_clock,
+        ..Options::default()
     })
     .await?;
     announce(&ready(&simulator, as_json));

@@ -28,6 +28,8 @@ pub(crate) enum Call {
     Query,
     /// `GET` and `POST /composite/sobjects/{type}`.
     Retrieve,
+    /// Everything under `/jobs`, each look at a job too.
+    Bulk,
 }
 
 impl Call {
@@ -42,6 +44,7 @@ impl Call {
             Self::Describe => "describe",
             Self::Query => "query",
             Self::Retrieve => "retrieve",
+            Self::Bulk => "bulk",
         }
     }
 }
@@ -72,6 +75,7 @@ impl Usage {
             Call::Describe,
             Call::Query,
             Call::Retrieve,
+            Call::Bulk,
         ];
         Self {
             daily,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use jsonwebtoken::DecodingKey;
 use serde_json::{Value, json};
 
+use crate::bulk::Jobs;
 use crate::clock::Clock;
 use crate::commit::{Commit, CommitSink, Disturbance};
 use crate::cursors::Cursors;
@@ -17,7 +18,8 @@ use crate::sessions::Sessions;
 use crate::simulator::Options;
 use crate::usage::Usage;
 
-/// One org and its surroundings. Each part has its own lock; none is held while another is taken, but for the org's own.
+/// One org and its surroundings. Each part has its own lock; none is held while another is taken, but for the org's own and
+/// that of a single bulk job, which is taken before the others.
 pub(crate) struct OrgHandle {
     /// Who it is.
     pub(crate) identity: OrgIdentity,
@@ -32,6 +34,7 @@ pub(crate) struct OrgHandle {
     usage: Mutex<Usage>,
     faults: Mutex<Faults>,
     cursors: Mutex<Cursors>,
+    jobs: Mutex<Jobs>,
     jwt_key: Mutex<Option<DecodingKey>>,
     first_token: OnceLock<String>,
 }
@@ -46,6 +49,7 @@ impl OrgHandle {
         let seed = options.seed;
         let org = Org::new(name, Arc::clone(schema), Arc::clone(sink), seed, options.fence, now);
         let identity = org.identity.clone();
+        let jobs = Jobs::new(org.id_space(), options.bulk);
         let mut secrets = Stream::new(seed, &format!("app {name}"));
         let sessions = Sessions::new(&identity.org_id, Stream::new(seed, &format!("tokens {name}")));
         let cursors = Cursors::new(Stream::new(seed, &format!("cursors {name}")));
@@ -59,6 +63,7 @@ impl OrgHandle {
             usage: Mutex::new(Usage::new(options.daily_calls)),
             faults: Mutex::new(Faults::new(Stream::new(seed, &format!("faults {name}")))),
             cursors: Mutex::new(cursors),
+            jobs: Mutex::new(jobs),
             jwt_key: Mutex::new(None),
             first_token: OnceLock::new(),
         }
@@ -87,6 +92,11 @@ impl OrgHandle {
     /// Its query cursors, locked.
     pub(crate) fn cursors(&self) -> MutexGuard<'_, Cursors> {
         lock(&self.cursors)
+    }
+
+    /// Its bulk jobs, locked. Each job has a lock of its own: whoever needs both takes that first.
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        lock(&self.jobs)
     }
 
     /// The key that assertions of its app are checked with, locked.

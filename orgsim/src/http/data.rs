@@ -7,7 +7,7 @@ use http::Method;
 
 use super::reply::{self, Reply};
 use super::request::Call;
-use super::{collections, meta, query, rows};
+use super::{bulk, collections, meta, query, rows};
 use crate::faults::{Cut, Fate};
 use crate::org::{Caller, RowError, UserIdentity};
 use crate::usage::Call as Kind;
@@ -122,6 +122,7 @@ fn kind(method: &Method, rest: &[&str]) -> Kind {
         ["composite", "sobjects"] if method == Method::DELETE => Kind::CollectionsDelete,
         ["composite", "sobjects", _] => Kind::Retrieve,
         ["composite", "sobjects", _, _] => Kind::CollectionsUpsert,
+        ["jobs", ..] => Kind::Bulk,
         _ => Kind::Rest,
     }
 }
@@ -137,6 +138,7 @@ fn route(session: &Session<'_>, rest: &[&str]) -> Reply {
         ["sobjects"] => Ok(meta::describe_global(session)),
         ["sobjects", sobject, rest @ ..] => rows::handle(session, sobject, rest),
         ["composite", "sobjects", rest @ ..] => collections::handle(session, rest),
+        ["jobs", rest @ ..] => bulk::handle(session, rest),
         _ => Err(reply::row_error(&RowError::not_found())),
     };
     let answer = answer.unwrap_or_else(|refusal| refusal);

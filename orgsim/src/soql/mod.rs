@@ -8,10 +8,11 @@ mod parser;
 mod run;
 mod show;
 
+pub(crate) use ast::Item;
 pub(crate) use bind::{Plan, bind};
 pub(crate) use parser::parse;
 pub(crate) use run::run;
-pub(crate) use show::{write_aggregates, write_row};
+pub(crate) use show::{shown_fields, write_aggregates, write_row};
 
 /// Why a query was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
