@@ -87,7 +87,8 @@ fn create(session: &Session<'_>) -> Result<Reply, Reply> {
 }
 
 fn made(session: &Session<'_>, asked: &Json<'_>) -> Result<SharedJob, Reply> {
-    let made = new_ingest(asked, &session.world.schema, caller(session)).map_err(|e| refused(&e))?;
+    let schema = Arc::clone(&session.org.org().schema);
+    let made = new_ingest(asked, &schema, caller(session)).map_err(|e| refused(&e))?;
     let now_ms = session.world.clock.now_ms();
     let job = session.org.jobs().add(made, &session.user.id, session.version, now_ms);
     job.map_err(|e| refused(&e))
@@ -146,7 +147,10 @@ fn close(session: &Session<'_>, job: &SharedJob) -> Result<Reply, Reply> {
 
 /// One of the three files; before the job has ended there is none [from memory].
 fn results(session: &Session<'_>, job: &SharedJob, part: &str) -> Result<Reply, Reply> {
-    let ids = session.org.org().id_space();
+    let (ids, schema) = {
+        let org = session.org.org();
+        (org.id_space(), Arc::clone(&org.schema))
+    };
     let mut job = hold(job);
     if !job.state.is_terminal() {
         let words = format!(
@@ -159,7 +163,7 @@ fn results(session: &Session<'_>, job: &SharedJob, part: &str) -> Result<Reply, 
     let Some(ingest) = job.ingest() else {
         return Err(bulk::not_found());
     };
-    let prefix = session.world.schema.sobjects[ingest.sobject].prefix;
+    let prefix = schema.sobjects[ingest.sobject].prefix;
     Ok(bulk::csv(match part {
         "successfulresults" => written(ingest, dialect, &ids, prefix, &id),
         "failedresults" => refused_rows(ingest, dialect, &id),

@@ -100,7 +100,8 @@ impl Task {
         }
         job.go(State::InProgress, now_ms);
         let dialect = job.made.dialect;
-        match Work::begin(job.ingest()?, dialect, &world.schema) {
+        let schema = Arc::clone(&self.org.org().schema);
+        match Work::begin(job.ingest()?, dialect, &schema) {
             Ok(work) => Some(work),
             Err(error) => {
                 job.fail(error, now_ms);
@@ -169,11 +170,18 @@ impl Task {
         }
         job.go(State::InProgress, world.clock.now_ms());
         let query = job.query()?;
-        let all = query.all;
-        // It was read when the job was made, against the same schema.
-        let selection = Selection::new(&query.text, &world.schema).ok()?;
-        let rows = selection.rows(&self.org.org(), all);
-        Some((selection, rows))
+        let org = self.org.org();
+        match Selection::new(&query.text, &org.schema) {
+            Ok(selection) => {
+                let rows = selection.rows(&org, query.all);
+                Some((selection, rows))
+            }
+            // It was fine when the job was made: the schema changed.
+            Err(_) => {
+                job.go(State::Failed, world.clock.now_ms());
+                None
+            }
+        }
     }
 
     /// Writes some rows; false when the job has ended meanwhile.

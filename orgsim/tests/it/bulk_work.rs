@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bulk::{count, errors, file, job, open, rules, run, state, until, upload};
-use crate::server::Server;
+use crate::server::{Server, V};
 
 #[tokio::test]
 async fn results_come_in_another_order_and_in_chunks() {
@@ -134,4 +134,56 @@ async fn locks_hit_rows() {
             .all(|(_, e)| e.starts_with("UNABLE_TO_LOCK_ROW:unable to obtain exclusive access"))
     );
     assert_eq!(done["state"], "JobComplete");
+}
+
+#[tokio::test]
+async fn each_chunk_is_one_transaction_of_the_bulk_api() {
+    let server = Server::start().await;
+    let made = server
+        .request("POST", &format!("{V}/jobs/ingest"))
+        .header("sforce-call-options", "client=loader, defaultNamespace=x")
+        .json(&job("insert", "Contact"));
+    let id = server.send(made).await.body["id"].as_str().unwrap().to_owned();
+    let mut data = String::from("LastName,Tandem_Key__c\n");
+    (0..401).for_each(|i| data.push_str(&format!("n,k{i}\n")));
+    upload(&server, &id, data).await;
+    state(&server, &id, "UploadComplete").await;
+    until(&server, "ingest", &id, &["JobComplete"]).await;
+    let mut commits = Vec::new();
+    for key in ["k0", "k199", "k200", "k399", "k400"] {
+        let path = format!("/orgs/acme/history/Contact?key={key}");
+        let entry = server.admin("GET", &path, Value::Null).await.body[0].clone();
+        assert_eq!(entry["origin"], "com/salesforce/api/bulkapi/67.0;client=loader");
+        assert_eq!(
+            (&entry["kind"], &entry["user"]),
+            (&json!("create"), &server.orgs[0]["user_id"])
+        );
+        commits.push(entry["commit_number"].as_i64().unwrap());
+    }
+    assert_eq!(commits[0], commits[1], "V:D-BULKLIM: chunks of 200");
+    assert!(commits[1] < commits[2] && commits[2] == commits[3] && commits[3] < commits[4]);
+}
+
+#[tokio::test]
+async fn jobs_of_several_clients_go_on_side_by_side() {
+    let server = Server::start().await;
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        let id = open(&server, job("insert", "Account")).await;
+        let mut data = String::from("Name\n");
+        (0..600).for_each(|i| data.push_str(&format!("{n}-{i}\n")));
+        upload(&server, &id, data).await;
+        ids.push(id);
+    }
+    for id in &ids {
+        state(&server, id, "UploadComplete").await;
+    }
+    for id in &ids {
+        let done = until(&server, "ingest", id, &["JobComplete"]).await;
+        assert_eq!(
+            (&done["numberRecordsProcessed"], &done["numberRecordsFailed"]),
+            (&json!(600), &json!(0))
+        );
+    }
+    assert_eq!(count(&server, "Account").await, 2_400);
 }
