@@ -78,7 +78,13 @@ impl Sheet {
         self.starts.len()
     }
 
-    /// How many bytes it takes.
+    /// How many bytes of text its rows are.
+    #[must_use]
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// How many bytes it takes in memory.
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {
         self.text.len() + self.starts.len() * size_of::<usize>()

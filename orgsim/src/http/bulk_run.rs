@@ -207,7 +207,7 @@ impl Task {
         if fails {
             return job.go(State::Failed, now_ms);
         }
-        self.org.jobs().count_result(sheet.bytes(), now_ms);
+        self.org.jobs().count_result(sheet.text_bytes(), now_ms);
         if let Some(query) = job.query() {
             query.sheet = Some(Arc::new(sheet));
         }
