@@ -14,7 +14,7 @@ mod clock;
 mod cursors;
 mod faults;
 mod http;
-mod sessions;
+mod oauth;
 mod simulator;
 mod soql;
 mod usage;

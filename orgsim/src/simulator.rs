@@ -13,6 +13,7 @@ use crate::bulk::BulkLimits;
 use crate::bus::{self, Bus};
 use crate::commit::CommitSink;
 use crate::directory::Directory;
+use crate::schema::{SchemaFile, SchemaProblem};
 use crate::world::World;
 use crate::{admin, http};
 
@@ -44,6 +45,8 @@ pub struct Options {
     pub bulk: BulkLimits,
     /// Whether the fence's validation rules are installed.
     pub fence: bool,
+    /// Custom objects and fields of every org.
+    pub schema: Vec<SchemaFile>,
     /// When given, the clock stands at this time (milliseconds since 1970) and only the admin port moves it.
     pub stopped_at_ms: Option<i64>,
 }
@@ -63,6 +66,7 @@ impl Default for Options {
             daily_calls: 100_000,
             bulk: BulkLimits::default(),
             fence: true,
+            schema: Vec::new(),
             stopped_at_ms: None,
         }
     }
@@ -82,6 +86,9 @@ pub enum StartError {
     /// A listener could not be handed to the Pub/Sub server.
     #[error("cannot use a Pub/Sub listener: {0}")]
     PubSub(#[from] std::io::Error),
+    /// A schema file makes no sense.
+    #[error("a schema file is wrong at {0}")]
+    Schema(#[from] SchemaProblem),
     /// Two orgs have one name.
     #[error("the org name {0} was given twice; org names must differ")]
     TwoOrgs(String),
@@ -151,7 +158,7 @@ impl Simulator {
         let admin = listen(options.admin).await?;
         let pubsub = listen(options.pubsub).await?;
         let pubsub_tls = listen(options.pubsub_tls).await?;
-        let world = Arc::new(World::new(&options));
+        let world = Arc::new(World::new(&options)?);
         let directory: Arc<dyn Directory> = world.clone();
         world.connect(Some(bus(directory)));
         world.set_base_url(format!("http://{}", http.1));

@@ -22,6 +22,8 @@ pub(crate) enum Call {
     CollectionsUpsert,
     /// `DELETE /composite/sobjects`.
     CollectionsDelete,
+    /// `POST /composite` and what lies below it, but for collections; a batch is counted by its parts.
+    Composite,
     /// Describes.
     Describe,
     /// SOQL, following pages too.
@@ -41,6 +43,7 @@ impl Call {
             Self::CollectionsUpdate => "collections_update",
             Self::CollectionsUpsert => "collections_upsert",
             Self::CollectionsDelete => "collections_delete",
+            Self::Composite => "composite",
             Self::Describe => "describe",
             Self::Query => "query",
             Self::Retrieve => "retrieve",
@@ -72,6 +75,7 @@ impl Usage {
             Call::CollectionsUpdate,
             Call::CollectionsUpsert,
             Call::CollectionsDelete,
+            Call::Composite,
             Call::Describe,
             Call::Query,
             Call::Retrieve,

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use jsonwebtoken::DecodingKey;
 use serde_json::{Value, json};
 
 use crate::bulk::Jobs;
@@ -12,9 +11,9 @@ use crate::commit::{Commit, CommitSink, Disturbance};
 use crate::cursors::Cursors;
 use crate::directory::{Directory, EntityField, EntitySchema};
 use crate::faults::Faults;
+use crate::oauth::{Access, Pending, SigningKey, jwt_header};
 use crate::org::{Caller, Org, OrgIdentity, Stream, UserIdentity, normalise};
-use crate::schema::{Schema, standard_schema};
-use crate::sessions::Sessions;
+use crate::schema::{Schema, SchemaProblem, standard_schema};
 use crate::simulator::Options;
 use crate::usage::Usage;
 
@@ -30,12 +29,11 @@ pub(crate) struct OrgHandle {
     /// Password of its users.
     pub(crate) password: String,
     org: Mutex<Org>,
-    sessions: Mutex<Sessions>,
+    access: Mutex<Access>,
     usage: Mutex<Usage>,
     faults: Mutex<Faults>,
     cursors: Mutex<Cursors>,
     jobs: Mutex<Jobs>,
-    jwt_key: Mutex<Option<DecodingKey>>,
     first_token: OnceLock<String>,
 }
 
@@ -51,20 +49,22 @@ impl OrgHandle {
         let identity = org.identity.clone();
         let jobs = Jobs::new(org.id_space(), options.bulk);
         let mut secrets = Stream::new(seed, &format!("app {name}"));
-        let sessions = Sessions::new(&identity.org_id, Stream::new(seed, &format!("tokens {name}")));
+        let client_id = format!("3MVG9{}", secrets.text(80));
+        let client_secret = secrets.text(64).to_uppercase();
+        let password = secrets.text(16);
+        let access = Access::new(&identity, seed, &client_id, &client_secret, &password);
         let cursors = Cursors::new(Stream::new(seed, &format!("cursors {name}")));
         Self {
-            client_id: format!("3MVG9{}", secrets.text(80)),
-            client_secret: secrets.text(64).to_uppercase(),
-            password: secrets.text(16),
+            client_id,
+            client_secret,
+            password,
             identity,
             org: Mutex::new(org),
-            sessions: Mutex::new(sessions),
+            access: Mutex::new(access),
             usage: Mutex::new(Usage::new(options.daily_calls)),
             faults: Mutex::new(Faults::new(Stream::new(seed, &format!("faults {name}")))),
             cursors: Mutex::new(cursors),
             jobs: Mutex::new(jobs),
-            jwt_key: Mutex::new(None),
             first_token: OnceLock::new(),
         }
     }
@@ -74,9 +74,9 @@ impl OrgHandle {
         lock(&self.org)
     }
 
-    /// Its tokens, locked.
-    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        lock(&self.sessions)
+    /// Its apps, logins and tokens, locked.
+    pub(crate) fn access(&self) -> MutexGuard<'_, Access> {
+        lock(&self.access)
     }
 
     /// Its counts, locked.
@@ -97,19 +97,6 @@ impl OrgHandle {
     /// Its bulk jobs, locked. Each job has a lock of its own: whoever needs both takes that first.
     pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
         lock(&self.jobs)
-    }
-
-    /// The key that assertions of its app are checked with, locked.
-    pub(crate) fn jwt_key(&self) -> MutexGuard<'_, Option<DecodingKey>> {
-        lock(&self.jwt_key)
-    }
-
-    /// The user with this login name.
-    #[must_use]
-    pub(crate) fn user(&self, username: &str) -> Option<&UserIdentity> {
-        [&self.identity.integration, &self.identity.human]
-            .into_iter()
-            .find(|u| u.username.eq_ignore_ascii_case(username))
     }
 
     /// A caller through the REST API.
@@ -174,16 +161,21 @@ pub(crate) struct World {
     outlet: Arc<Outlet>,
     by_id: HashMap<String, usize>,
     base_url: OnceLock<String>,
+    pending: Mutex<Pending>,
+    signing_key: OnceLock<Option<SigningKey>>,
 }
 
 impl World {
     /// Makes the orgs that the options name.
-    #[must_use]
-    pub(crate) fn new(options: &Options) -> Self {
+    ///
+    /// # Errors
+    /// The first entry of a schema file that makes no sense.
+    pub(crate) fn new(options: &Options) -> Result<Self, SchemaProblem> {
         let outlet = Arc::new(Outlet::default());
         let sink: Arc<dyn CommitSink> = outlet.clone();
         let clock = Clock::new(options.stopped_at_ms);
-        let schema = Arc::new(standard_schema());
+        let mut files = options.schema.iter();
+        let schema = Arc::new(files.try_fold(standard_schema(), |schema, file| file.extend(schema))?);
         let orgs: Vec<_> = options
             .orgs
             .iter()
@@ -200,7 +192,7 @@ impl World {
             .next()
             .and_then(|v| v.parse().ok())
             .unwrap_or(67);
-        Self {
+        Ok(Self {
             orgs,
             clock,
             newest_version,
@@ -208,7 +200,9 @@ impl World {
             outlet,
             by_id,
             base_url: OnceLock::new(),
-        }
+            pending: Mutex::new(Pending::new(Stream::new(options.seed, "login pages"))),
+            signing_key: OnceLock::new(),
+        })
     }
 
     /// Connects the bus, or ends the connection: bus and world hold each other.
@@ -247,13 +241,30 @@ impl World {
             .or_else(|| self.by_id(name))
     }
 
-    /// The org and user of a live access token.
+    /// The open login and consent pages, locked.
+    pub(crate) fn pending(&self) -> MutexGuard<'_, Pending> {
+        lock(&self.pending)
+    }
+
+    /// The key that signs tokens, made when it is first needed.
+    pub(crate) fn signing_key(&self) -> Option<&SigningKey> {
+        self.signing_key.get_or_init(SigningKey::generate).as_ref()
+    }
+
+    /// Where the REST API of an org is reached; without a path.
     #[must_use]
-    pub(crate) fn session(&self, token: &str) -> Option<(Arc<OrgHandle>, UserIdentity)> {
-        let (org_id, _) = token.split_once('!')?;
-        let org = self.by_id(org_id)?;
-        let user = org.sessions().user(token, self.clock.now_ms())?;
-        Some((Arc::clone(org), user))
+    pub(crate) fn instance_url(&self, org: &OrgHandle) -> String {
+        let moved = org.access().instance_url.clone();
+        moved.unwrap_or_else(|| self.base_url().to_owned())
+    }
+
+    /// The org whose access token this is or was.
+    #[must_use]
+    pub(crate) fn org_of_token(&self, token: &str) -> Option<&Arc<OrgHandle>> {
+        match token.split_once('!') {
+            Some((org_id, _)) => self.by_id(org_id),
+            None => self.by_id(jwt_header(token)?.get("tnk")?.as_str()?.rsplit('/').next()?),
+        }
     }
 
     /// The `orgs` array of the ready line: how to reach and log in to each org.
@@ -265,10 +276,10 @@ impl World {
                 let user = &org.identity.integration;
                 let token = org
                     .first_token
-                    .get_or_init(|| org.sessions().issue(user, self.clock.now_ms()));
+                    .get_or_init(|| org.access().plain_token(user, Some(org.client_id.as_str().into()), self.clock.now_ms()));
                 json!({
                     "name": org.identity.name, "org_id": org.identity.org_id, "login_url": self.base_url(),
-                    "instance_url": self.base_url(), "client_id": org.client_id, "client_secret": org.client_secret,
+                    "instance_url": self.instance_url(org), "client_id": org.client_id, "client_secret": org.client_secret,
                     "username": user.username, "password": org.password, "user_id": *user.id, "access_token": token,
                 })
             })
@@ -279,9 +290,9 @@ impl World {
 impl Directory for World {
     fn authorise(&self, org_id: &str, token: &str) -> Option<String> {
         let org = self.by_id(org_id)?;
-        org.sessions()
-            .user(token, self.clock.now_ms())
-            .map(|_| org.identity.org_id.clone())
+        let mut access = org.access();
+        let session = access.sessions.enter(token, self.clock.now_ms())?;
+        session.scopes.api().then(|| org.identity.org_id.clone())
     }
 
     fn entity(&self, org_id: &str, entity: &str) -> Option<EntitySchema> {
@@ -312,7 +323,7 @@ impl Directory for World {
         self.schema
             .sobjects
             .iter()
-            .filter(|s| s.writable)
+            .filter(|s| s.captured)
             .map(|s| s.name.to_string())
             .collect()
     }

@@ -61,6 +61,10 @@ pub struct Judgement {
     pub violations: BTreeMap<&'static str, u64>,
     /// The first of them, in words and without values.
     pub findings: Vec<String>,
+    /// Salesforce ids (15 characters) of the first records that differ, each once.
+    pub records: Vec<String>,
+    /// What happened to them in the org, a line of JSON each.
+    pub histories: Vec<String>,
 }
 
 impl Judgement {
@@ -97,6 +101,8 @@ impl Judgement {
         }
         self.findings.extend(other.findings);
         self.findings.truncate(KEPT);
+        self.records.extend(other.records);
+        self.records.truncate(KEPT);
     }
 }
 
@@ -177,6 +183,9 @@ fn pair(object: &Object, known: &Known<'_>, (key, row): (&str, &[Value]), record
         for (side, values) in [("row", row), ("record", &record.values)] {
             if values.get(at) != wanted {
                 found.diverges(|| format!("{} of the {side} of pair {key} {} is wrong", field.name, record.id));
+                if found.records.len() < KEPT && !found.records.contains(&record.id) {
+                    found.records.push(record.id.clone());
+                }
             }
         }
     }

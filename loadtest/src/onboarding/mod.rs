@@ -72,7 +72,7 @@ pub async fn run(settings: &Onboarding) -> Result<Figures, LoadError> {
     let mut stack = Stack::start(&plan).await?;
     let outcome = on_stack(settings, shapes, &mut stack).await;
     stack.stop().await;
-    let (figures, findings) = match outcome {
+    let (figures, judgement) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             scratch.keep();
@@ -81,8 +81,9 @@ pub async fn run(settings: &Onboarding) -> Result<Figures, LoadError> {
     };
     if !figures.clean() {
         let path = scratch.path().join(EVIDENCE);
-        std::fs::write(&path, findings.join("\n")).map_err(LoadError::io(format!("writing {}", path.display())))?;
-        for finding in &findings {
+        let evidence = [judgement.findings.join("\n"), judgement.histories.join("\n")].join("\n");
+        std::fs::write(&path, evidence).map_err(LoadError::io(format!("writing {}", path.display())))?;
+        for finding in &judgement.findings {
             say(finding);
         }
         scratch.keep();
@@ -103,7 +104,7 @@ async fn on_stack(
     settings: &Onboarding,
     shapes: Arc<Shapes>,
     stack: &mut Stack,
-) -> Result<(Figures, Vec<String>), LoadError> {
+) -> Result<(Figures, Judgement), LoadError> {
     let at = shapes
         .object(OBJECT)
         .filter(|at| shapes.objects.get(*at).is_some_and(|o| !o.matching.is_empty()));
@@ -177,13 +178,14 @@ fn import(plot: &mut Plot, world: &World, seat: &Seat) {
 }
 
 impl Run<'_> {
-    async fn play(&mut self, started: Instant) -> Result<(Figures, Vec<String>), LoadError> {
+    async fn play(&mut self, started: Instant) -> Result<(Figures, Judgement), LoadError> {
         self.rest().await?;
         let met = started.elapsed().as_secs_f64();
         say(&format!("the product's rows have their records after {met:.0} s"));
         let touched = self.touch().await?;
         say(&format!("people have touched {touched} records without a key"));
-        let (judgement, offered_until) = self.until_right(started).await?;
+        let (mut judgement, offered_until) = self.until_right(started).await?;
+        self.tell_histories(&mut judgement).await?;
         let mut figures = self.figures(&judgement).await?;
         figures.measure("seconds", offered_until, 1, None);
         figures.measure("seconds_rows", met, 1, None);
@@ -192,7 +194,7 @@ impl Run<'_> {
         figures.note("seed", self.settings.seed);
         figures.note("engine kills", self.stage.rhythm.struck(Part::Engine));
         figures.note("redis kills", self.stage.rhythm.struck(Part::Redis));
-        Ok((figures, judgement.findings))
+        Ok((figures, judgement))
     }
 
     async fn rest(&mut self) -> Result<(), LoadError> {
@@ -288,6 +290,26 @@ impl Run<'_> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Adds what happened in the orgs to the records that are not right.
+    async fn tell_histories(&self, judgement: &mut Judgement) -> Result<(), LoadError> {
+        let ids: Vec<&str> = judgement.records.iter().map(String::as_str).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for (plot, org) in self.plots.iter().zip(&self.world.orgs) {
+            let Some(object) = self.world.shapes.objects.get(plot.object) else {
+                continue;
+            };
+            let history = self
+                .world
+                .admin
+                .history(&org.name, &object.salesforce, "", &ids)
+                .await?;
+            judgement.histories.extend(history.iter().map(Json::to_string));
+        }
+        Ok(())
     }
 
     async fn figures(&self, judgement: &Judgement) -> Result<Figures, LoadError> {

@@ -1,8 +1,11 @@
 //! The admin port: what a test does to the orgs that no API client could.
 
+mod apps;
 mod edit;
 mod load;
+mod login;
 mod look;
+mod users;
 
 use std::sync::Arc;
 
@@ -11,7 +14,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -61,7 +63,13 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, mut stopped:
         .route("/orgs/{org}/calls", get(calls))
         .route("/orgs/{org}/faults", get(faults).post(set_faults))
         .route("/orgs/{org}/expire-tokens", post(expire_tokens))
-        .route("/orgs/{org}/jwt-key", post(jwt_key))
+        .route("/orgs/{org}/jwt-key", post(apps::jwt_key))
+        .route("/orgs/{org}/apps", get(apps::list).post(apps::set))
+        .route("/orgs/{org}/users", get(users::list).post(users::set))
+        .route("/orgs/{org}/oauth-faults", get(login::faults).post(login::set_faults))
+        .route("/orgs/{org}/login-settings", post(login::set_settings))
+        .route("/orgs/{org}/revoke", post(login::revoke))
+        .route("/orgs/{org}/move", post(login::move_away))
         .route("/orgs/{org}/events", post(events))
         .route("/clock", get(clock).post(set_clock))
         .with_state(world);
@@ -106,21 +114,8 @@ async fn set_faults(State(world): State<Arc<World>>, Path(org): Path<String>, Js
 }
 
 async fn expire_tokens(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
-    find(&world, &org)?.sessions().expire_all();
+    find(&world, &org)?.access().sessions.end_where(|_| true);
     Ok(Json(json!({"expired": true})))
-}
-
-#[derive(Deserialize)]
-struct JwtKey {
-    public_key_pem: String,
-}
-
-async fn jwt_key(State(world): State<Arc<World>>, Path(org): Path<String>, Json(body): Json<JwtKey>) -> Answer {
-    let org = find(&world, &org)?;
-    let key = DecodingKey::from_rsa_pem(body.public_key_pem.as_bytes())
-        .map_err(|e| bad(format!("public_key_pem is no RSA public key in SPKI PEM: {e}")))?;
-    *org.jwt_key() = Some(key);
-    Ok(Json(json!({"set": true})))
 }
 
 #[derive(Deserialize)]

@@ -70,11 +70,11 @@ pub(crate) fn new_ingest(body: &Json<'_>, schema: &Schema, caller: Caller) -> Re
     })
 }
 
-/// A query job.
+/// A query job; `now` in seconds since 1970.
 ///
 /// # Errors
 /// As [`new_ingest`], and what the SOQL says or a bulk query may not say.
-pub(crate) fn new_query(body: &Json<'_>, schema: &Schema) -> Result<NewJob, Refusal> {
+pub(crate) fn new_query(body: &Json<'_>, schema: &Schema, now: i64) -> Result<NewJob, Refusal> {
     let asked = text(body, "operation").unwrap_or_default();
     let all = match asked {
         "query" => false,
@@ -83,7 +83,7 @@ pub(crate) fn new_query(body: &Json<'_>, schema: &Schema) -> Result<NewJob, Refu
     };
     content_type(body)?;
     let text = text(body, "query").unwrap_or_default();
-    let selection = Selection::new(text, schema)?;
+    let selection = Selection::new(text, schema, now)?;
     Ok(NewJob {
         object: Arc::clone(&schema.sobjects[selection.sobject()].name),
         dialect: dialect(body)?,

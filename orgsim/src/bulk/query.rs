@@ -7,7 +7,7 @@ use super::dialect::Dialect;
 use super::writer::{write_value, write_values};
 use crate::org::{Cell, Org, Row, format_date, format_instant, write_value as write_json};
 use crate::schema::{FieldType, Schema};
-use crate::soql::{self, Item, Plan, QueryError};
+use crate::soql::{self, Expr, Item, Plan, QueryError};
 
 /// One column: the way to its field over parents.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,21 +29,32 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Reads and checks a query.
+    /// Reads and checks a query; `now` in seconds since 1970, for words such as TODAY.
     ///
     /// # Errors
     /// What is wrong with the SOQL, and what a bulk query may not say.
-    pub(crate) fn new(text: &str, schema: &Schema) -> Result<Self, Refusal> {
+    pub(crate) fn new(text: &str, schema: &Schema, now: i64) -> Result<Self, Refusal> {
         if text.trim().is_empty() {
             return Err(Refusal::new("MALFORMED_QUERY", "A query string has to be specified"));
         }
         allowed(text)?;
         let query = soql::parse(text).map_err(refused)?;
-        let plan = soql::bind(text, &query, schema).map_err(refused)?;
+        let plan = soql::bind(text, &query, schema, now).map_err(refused)?;
         let mut columns: Vec<Column> = Vec::new();
         for item in &query.items {
             match item {
-                Item::Field(path) => columns.extend(column(schema, plan.sobject, &path.names)),
+                Item::Value {
+                    expr: Expr::Field(path),
+                    ..
+                } => {
+                    let names = match query.alias.as_ref().zip(path.names.first()) {
+                        Some((alias, first)) if path.names.len() > 1 && alias.eq_ignore_ascii_case(first) => {
+                            &path.names[1..]
+                        }
+                        _ => &path.names,
+                    };
+                    columns.extend(column(schema, plan.sobject, names));
+                }
                 Item::Fields(_) => {
                     // Which fields these are, the plan knows: they are asked for by name.
                     let names = soql::shown_fields(&plan);
@@ -268,7 +279,7 @@ mod tests {
             ("SELECT Id", "MALFORMED_QUERY"),
             (" ", "MALFORMED_QUERY"),
         ] {
-            let found = Selection::new(text, &schema).err().map_or("", |r| r.code);
+            let found = Selection::new(text, &schema, 0).err().map_or("", |r| r.code);
             assert_eq!(found, code, "{text}");
         }
     }
@@ -277,7 +288,7 @@ mod tests {
     fn columns_are_in_the_order_of_the_select_list() {
         let schema = standard_schema();
         let text = "SELECT account.name, Contact.Id, lastname, Account.Owner.Username FROM Contact";
-        let header = Selection::new(text, &schema).unwrap().header(Dialect::default());
+        let header = Selection::new(text, &schema, 0).unwrap().header(Dialect::default());
         assert_eq!(
             header,
             "\"Account.Name\",\"Id\",\"LastName\",\"Account.Owner.Username\"\n"

@@ -87,7 +87,7 @@ fn create(session: &Session<'_>) -> Result<Reply, Reply> {
 }
 
 fn made(session: &Session<'_>, asked: &Json<'_>) -> Result<SharedJob, Reply> {
-    let schema = Arc::clone(&session.org.org().schema);
+    let schema = Arc::clone(&session.rows().schema);
     let made = new_ingest(asked, &schema, caller(session)).map_err(|e| refused(&e))?;
     let now_ms = session.world.clock.now_ms();
     let job = session.org.jobs().add(made, &session.user.id, session.version, now_ms);
@@ -148,7 +148,7 @@ fn close(session: &Session<'_>, job: &SharedJob) -> Result<Reply, Reply> {
 /// One of the three files; before the job has ended there is none [from memory].
 fn results(session: &Session<'_>, job: &SharedJob, part: &str) -> Result<Reply, Reply> {
     let (ids, schema) = {
-        let org = session.org.org();
+        let org = session.rows();
         (org.id_space(), Arc::clone(&org.schema))
     };
     let mut job = hold(job);
@@ -163,9 +163,9 @@ fn results(session: &Session<'_>, job: &SharedJob, part: &str) -> Result<Reply, 
     let Some(ingest) = job.ingest() else {
         return Err(bulk::not_found());
     };
-    let prefix = schema.sobjects[ingest.sobject].prefix;
+    let prefix = Arc::clone(&schema.sobjects[ingest.sobject].prefix);
     Ok(bulk::csv(match part {
-        "successfulresults" => written(ingest, dialect, &ids, prefix, &id),
+        "successfulresults" => written(ingest, dialect, &ids, &prefix, &id),
         "failedresults" => refused_rows(ingest, dialect, &id),
         _ => unprocessed(ingest, dialect),
     }))

@@ -47,8 +47,8 @@ pub(super) fn handle(session: &Session<'_>, rest: &[&str]) -> Result<Reply, Repl
 }
 
 fn create(session: &Session<'_>) -> Result<Reply, Reply> {
-    let schema = Arc::clone(&session.org.org().schema);
-    let made = new_query(&session.call.json()?, &schema).map_err(|e| refused(&e))?;
+    let schema = Arc::clone(&session.rows().schema);
+    let made = new_query(&session.call.json()?, &schema, session.now()).map_err(|e| refused(&e))?;
     let now_ms = session.world.clock.now_ms();
     let job = session.org.jobs().add(made, &session.user.id, session.version, now_ms);
     let job = job.map_err(|e| refused(&e))?;

@@ -171,7 +171,7 @@ impl Task {
         job.go(State::InProgress, world.clock.now_ms());
         let query = job.query()?;
         let org = self.org.org();
-        match Selection::new(&query.text, &org.schema) {
+        match Selection::new(&query.text, &org.schema, world.clock.now()) {
             Ok(selection) => {
                 let rows = selection.rows(&org, query.all);
                 Some((selection, rows))

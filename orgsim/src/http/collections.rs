@@ -32,7 +32,7 @@ fn write(session: &Session<'_>, upsert: Option<(&str, &str)>) -> Result<Reply, R
             "The request body needs an array \"records\".",
         ));
     };
-    let all_or_none = matches!(body.get("allOrNone"), Some(Json::Bool(true)));
+    let all_or_none = session.all_or_none(matches!(body.get("allOrNone"), Some(Json::Bool(true))));
     let locked = session.locked(records.len());
     let caller = session.collection_caller();
     let batch = Batch {
@@ -50,7 +50,7 @@ fn write(session: &Session<'_>, upsert: Option<(&str, &str)>) -> Result<Reply, R
         "create"
     };
     session.org.usage().count_rows(verb, records.len());
-    let mut org = session.org.org();
+    let mut org = session.rows();
     let outcomes = match upsert {
         Some((sobject, field)) => {
             let place = org
@@ -86,10 +86,8 @@ fn delete(session: &Session<'_>) -> Result<Reply, Reply> {
     }
     let locked = session.locked(ids.len());
     let caller = session.collection_caller();
-    let all_or_none = session
-        .call
-        .parameter("allOrNone")
-        .is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let asked = session.call.parameter("allOrNone");
+    let all_or_none = session.all_or_none(asked.is_some_and(|v| v.eq_ignore_ascii_case("true")));
     let batch = Batch {
         caller: &caller,
         now: session.now(),
@@ -97,7 +95,7 @@ fn delete(session: &Session<'_>) -> Result<Reply, Reply> {
         locked: &locked,
     };
     session.org.usage().count_rows("delete", ids.len());
-    let outcomes = session.org.org().delete_many(batch, &ids);
+    let outcomes = session.rows().delete_many(batch, &ids);
     outcomes
         .map(|o| answer(&o))
         .map_err(|e| reply::error(400, e.code, &e.message))
@@ -160,7 +158,7 @@ fn retrieve_posted(session: &Session<'_>, sobject: &str) -> Result<Reply, Reply>
 
 /// The rows in the order of the ids; `null` for one that is not there [from memory].
 fn rows(session: &Session<'_>, sobject: &str, ids: &[&str], names: &[&str], most: usize) -> Result<Reply, Reply> {
-    let org = session.org.org();
+    let org = session.rows();
     let place = org
         .schema
         .place(sobject)

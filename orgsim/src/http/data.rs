@@ -1,15 +1,18 @@
 //! `/services/data/…`: who calls, what it costs, what goes wrong, and where the call goes.
 
-use std::sync::Arc;
+use std::cell::{RefCell, RefMut};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use http::Method;
 
+use super::oauth::door;
 use super::reply::{self, Reply};
 use super::request::Call;
-use super::{bulk, collections, meta, query, rows};
+use super::{bulk, collections, composite, meta, query, rows};
 use crate::faults::{Cut, Fate};
-use crate::org::{Caller, RowError, UserIdentity};
+use crate::org::{Caller, Org, RowError, UserIdentity};
 use crate::usage::Call as Kind;
 use crate::world::{OrgHandle, World};
 
@@ -27,6 +30,45 @@ pub(super) struct Session<'a> {
     pub(super) base: String,
     pub(super) call: &'a Call,
     pub(super) fate: Fate,
+    /// The org while a call that is all or nothing has it for itself.
+    pub(super) held: Option<&'a dyn Held>,
+}
+
+/// An org that a call has for itself.
+pub(super) trait Held {
+    /// The org; never borrowed twice at once.
+    fn borrow(&self) -> RefMut<'_, Org>;
+}
+
+impl Held for RefCell<&mut Org> {
+    fn borrow(&self) -> RefMut<'_, Org> {
+        RefMut::map(self.borrow_mut(), |org| &mut **org)
+    }
+}
+
+/// The rows of the org, for as long as this lives. Never taken twice at once.
+pub(super) enum Rows<'s> {
+    Locked(MutexGuard<'s, Org>),
+    Held(RefMut<'s, Org>),
+}
+
+impl Deref for Rows<'_> {
+    type Target = Org;
+    fn deref(&self) -> &Org {
+        match self {
+            Self::Locked(org) => org,
+            Self::Held(org) => org,
+        }
+    }
+}
+
+impl DerefMut for Rows<'_> {
+    fn deref_mut(&mut self) -> &mut Org {
+        match self {
+            Self::Locked(org) => org,
+            Self::Held(org) => org,
+        }
+    }
 }
 
 impl Session<'_> {
@@ -40,6 +82,19 @@ impl Session<'_> {
     /// The caller of a collection: Salesforce does not list the client's name for these.
     pub(super) fn collection_caller(&self) -> Caller {
         self.org.caller(&self.user, &format!("{}.0", self.version), None)
+    }
+
+    /// The org's rows.
+    pub(super) fn rows(&self) -> Rows<'_> {
+        match self.held {
+            Some(held) => Rows::Held(held.borrow()),
+            None => Rows::Locked(self.org.org()),
+        }
+    }
+
+    /// Whether a collection's rows are all or none: a call around it forces that [V:D-ALLORNONE].
+    pub(super) fn all_or_none(&self, asked: bool) -> bool {
+        asked || self.held.is_some()
     }
 
     /// Seconds since 1970.
@@ -72,7 +127,9 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
     if let Some((status, body)) = &fate.status {
         return (reply::spoilt(*status, body.as_deref()), Cut::Whole);
     }
-    let allowed = org.usage().count(kind(&call.method, rest), world.clock.now_ms());
+    // A batch is counted by its parts [V:D-BATCH-JA].
+    let by_parts = matches!(rest, ["composite", "batch", ..]);
+    let allowed = by_parts || org.usage().count(kind(&call.method, rest), world.clock.now_ms());
     let base = format!("/services/data/{version}");
     let session = Session {
         world,
@@ -82,6 +139,7 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
         base,
         call,
         fate,
+        held: None,
     };
     let answer = if allowed {
         route(&session, rest)
@@ -108,13 +166,35 @@ fn authenticate(world: &World, call: &Call) -> Result<(Arc<OrgHandle>, UserIdent
     let Some(token) = call.token() else {
         return Err(reply::error(401, "INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER").with("www-authenticate", "Token"));
     };
-    world.session(token).ok_or_else(|| {
-        reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid").with("www-authenticate", "Token")
-    })
+    door::enter(world, call, token)
 }
 
-fn kind(method: &Method, rest: &[&str]) -> Kind {
+/// Answers a call inside another one: the caller is known, and nothing is counted.
+pub(super) fn inner(outer: &Session<'_>, call: &Call) -> Reply {
+    let segments: Vec<&str> = call.path.iter().map(String::as_str).collect();
+    let ["services", "data", version, rest @ ..] = segments.as_slice() else {
+        return reply::row_error(&RowError::not_found());
+    };
+    let Some(number) = version_number(outer.world, version) else {
+        return reply::row_error(&RowError::not_found());
+    };
+    let session = Session {
+        world: outer.world,
+        org: Arc::clone(&outer.org),
+        user: outer.user.clone(),
+        version: number,
+        base: format!("/services/data/{version}"),
+        call,
+        fate: outer.fate.clone(),
+        held: outer.held,
+    };
+    route(&session, rest)
+}
+
+/// What a call is counted as.
+pub(super) fn kind(method: &Method, rest: &[&str]) -> Kind {
     match rest {
+        ["composite"] | ["composite", "batch" | "graph" | "tree", ..] => Kind::Composite,
         ["query" | "queryAll", ..] => Kind::Query,
         ["sobjects"] | ["sobjects", _, "describe"] => Kind::Describe,
         ["composite", "sobjects"] if method == Method::POST => Kind::CollectionsCreate,
@@ -138,6 +218,7 @@ fn route(session: &Session<'_>, rest: &[&str]) -> Reply {
         ["sobjects"] => Ok(meta::describe_global(session)),
         ["sobjects", sobject, rest @ ..] => rows::handle(session, sobject, rest),
         ["composite", "sobjects", rest @ ..] => collections::handle(session, rest),
+        ["composite", rest @ ..] => composite::handle(session, rest),
         ["jobs", rest @ ..] => bulk::handle(session, rest),
         _ => Err(reply::row_error(&RowError::not_found())),
     };

@@ -67,7 +67,7 @@ pub(super) fn record_count(session: &Session<'_>) -> Reply {
         .call
         .parameter("sObjects")
         .map(|t| t.split(',').map(str::trim).collect());
-    let org = session.org.org();
+    let org = session.rows();
     let counts: Vec<Value> = org
         .schema
         .sobjects
@@ -86,7 +86,7 @@ pub(super) fn record_count(session: &Session<'_>) -> Reply {
 }
 
 pub(super) fn describe_global(session: &Session<'_>) -> Reply {
-    let schema = std::sync::Arc::clone(&session.org.org().schema);
+    let schema = std::sync::Arc::clone(&session.rows().schema);
     unchanged(session).unwrap_or_else(|| {
         stamped(Reply::json(
             200,
@@ -96,13 +96,13 @@ pub(super) fn describe_global(session: &Session<'_>) -> Reply {
 }
 
 pub(super) fn sobject(session: &Session<'_>, place: usize) -> Reply {
-    let schema = std::sync::Arc::clone(&session.org.org().schema);
+    let schema = std::sync::Arc::clone(&session.rows().schema);
     let summary = schema::sobject_summary(&schema.sobjects[place], &session.base);
     Reply::json(200, json!({"objectDescribe": summary, "recentItems": []}).to_string())
 }
 
 pub(super) fn describe(session: &Session<'_>, place: usize) -> Result<Reply, Reply> {
-    let schema = std::sync::Arc::clone(&session.org.org().schema);
+    let schema = std::sync::Arc::clone(&session.rows().schema);
     if let Some(unchanged) = unchanged(session) {
         return Ok(unchanged);
     }
@@ -156,7 +156,7 @@ pub(super) fn changed(session: &Session<'_>, place: usize, deleted: bool) -> Res
         let text = "startDate before org replication enabled date";
         return Err(reply::error(400, "INVALID_REPLICATION_DATE", text));
     }
-    let org = session.org.org();
+    let org = session.rows();
     let stamp = |row: &crate::org::Row| match row.cells[column::MODSTAMP] {
         crate::org::Cell::Instant(at) => at,
         _ => i64::MIN,

@@ -1,13 +1,13 @@
-//! The HTTP port: OAuth and the REST data API of all orgs.
+//! The HTTP port: OAuth, the SOAP login and the REST data API of all orgs.
 
 mod bulk;
 mod bulk_ingest;
 mod bulk_query;
 mod bulk_run;
 mod collections;
+mod composite;
 mod connection;
 mod data;
-mod identity;
 mod meta;
 mod multipart;
 mod oauth;
@@ -15,6 +15,7 @@ mod query;
 mod reply;
 mod request;
 mod rows;
+mod soap;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,8 +107,10 @@ async fn entry(
 async fn work(world: &Arc<World>, call: Call) -> (Reply, Cut) {
     let segments: Vec<&str> = call.path.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        ["services", "oauth2", rest @ ..] => (oauth::handle(world, &call, rest), Cut::Whole),
-        ["id", org, user] => (identity::identity(world, &call, org, user), Cut::Whole),
+        ["services", "oauth2", ..] | ["id", ..] | [".well-known", ..] => {
+            (oauth::handle(world, &call, &segments), Cut::Whole)
+        }
+        ["services", "Soap", rest @ ..] => (soap::handle(world, &call, rest), Cut::Whole),
         ["services", "data", rest @ ..] => data::handle(world, &call, rest).await,
         _ => (reply::html(404, "URL No Longer Exists"), Cut::Whole),
     }

@@ -40,15 +40,30 @@ fn first(session: &Session<'_>, deleted: bool) -> Result<Reply, Reply> {
         ));
     }
     let query = soql::parse(text).map_err(|e| refused(&e))?;
-    let org = session.org.org();
-    let plan = soql::bind(text, &query, &org.schema).map_err(|e| refused(&e))?;
+    let org = session.rows();
+    let plan = soql::bind(text, &query, &org.schema, session.now()).map_err(|e| refused(&e))?;
+    if session.call.parameter("columns") == Some("true") {
+        return Ok(Reply::json(200, soql::columns(&org.schema, &plan).to_string()));
+    }
     let rows = soql::run(&org, &plan, deleted);
     let mut body = String::new();
     if plan.count_only {
         body = format!("{{\"totalSize\":{},\"done\":true,\"records\":[]}}", rows.len());
-    } else if !plan.aggregates.is_empty() {
-        body.push_str("{\"totalSize\":1,\"done\":true,\"records\":[");
-        soql::write_aggregates(&mut body, &org, &plan, &rows);
+    } else if let Some(grouping) = &plan.grouping {
+        let groups = soql::groups(&org, &plan, grouping, &rows);
+        if groups.len() > PAGE {
+            // [from memory]
+            let text =
+                "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
+            return Err(reply::error(400, "EXCEEDED_ID_LIMIT", text));
+        }
+        body.push_str(&format!("{{\"totalSize\":{},\"done\":true,\"records\":[", groups.len()));
+        for (i, group) in groups.iter().enumerate() {
+            if i > 0 {
+                body.push(',');
+            }
+            soql::write_group(&mut body, grouping, group);
+        }
         body.push_str("]}");
     } else {
         let size = page_size(session, &plan);
@@ -100,7 +115,7 @@ fn next(session: &Session<'_>, locator: &str) -> Result<Reply, Reply> {
     let end = rows.len().min(offset + size);
     let more = (end < rows.len()).then(|| format!("{id}-{end}"));
     let mut body = String::new();
-    let org = session.org.org();
+    let org = session.rows();
     page(
         &mut body,
         session,

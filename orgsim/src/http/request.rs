@@ -34,6 +34,25 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// A call inside another one; `url` with or without `/services/data/`.
+    pub(super) fn inner(method: Method, url: &str, headers: HeaderMap, body: Bytes) -> Self {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let path = path.trim_start_matches('/');
+        let whole = if path.starts_with("services/") {
+            format!("/{path}")
+        } else {
+            format!("/services/data/{path}")
+        };
+        Self {
+            method,
+            path: segments(&whole),
+            raw_path: whole,
+            query: decode_form(query),
+            headers,
+            body,
+        }
+    }
+
     /// The first query parameter with this name.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
@@ -73,6 +92,19 @@ impl Call {
             )),
         }
     }
+}
+
+/// Decoded segments of a path, without the empty ones at its end.
+fn segments(path: &str) -> Vec<String> {
+    let mut segments: Vec<String> = path
+        .trim_start_matches('/')
+        .split('/')
+        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+        .collect();
+    while segments.last().is_some_and(String::is_empty) {
+        segments.pop();
+    }
+    segments
 }
 
 /// Decodes `a=b&c=d`; `+` is a blank.
@@ -124,14 +156,7 @@ pub(super) async fn read(parts: Parts, body: Body) -> Result<Call, Reply> {
         body
     };
     let raw_path = parts.uri.path().to_owned();
-    let mut path: Vec<String> = raw_path
-        .trim_start_matches('/')
-        .split('/')
-        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-        .collect();
-    while path.last().is_some_and(String::is_empty) {
-        path.pop();
-    }
+    let path = segments(&raw_path);
     let query = decode_form(parts.uri.query().unwrap_or_default());
     // Clients that lack PATCH send POST with the method as a parameter [from memory].
     let method = query

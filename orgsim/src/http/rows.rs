@@ -13,7 +13,7 @@ use crate::schema::column;
 const CREATED_FROM: u32 = 46;
 
 pub(super) fn handle(session: &Session<'_>, sobject: &str, rest: &[&str]) -> Result<Reply, Reply> {
-    let schema = std::sync::Arc::clone(&session.org.org().schema);
+    let schema = std::sync::Arc::clone(&session.rows().schema);
     let place = schema
         .place(sobject)
         .ok_or_else(|| reply::row_error(&RowError::not_found()))?;
@@ -46,7 +46,7 @@ fn transact<T>(
         return Err(reply::row_error(&RowError::new(code::LOCK, text)));
     }
     let caller = session.caller();
-    let mut org = session.org.org();
+    let mut org = session.rows();
     let mut tx = Transaction::begin(&mut org, &caller, session.now());
     let done = write(&mut tx).map_err(|e| reply::row_error(&e))?;
     tx.commit();
@@ -56,7 +56,7 @@ fn transact<T>(
 fn create(session: &Session<'_>, place: usize) -> Result<Reply, Reply> {
     let members = session.call.record()?;
     let record = transact(session, "create", |tx| tx.create(place, &members))?;
-    Ok(created(session, &session.org.org(), record, 201, None))
+    Ok(created(session, &session.rows(), record, 201, None))
 }
 
 fn created(session: &Session<'_>, org: &Org, record: RecordRef, status: u16, created: Option<bool>) -> Reply {
@@ -81,7 +81,7 @@ fn created(session: &Session<'_>, org: &Org, record: RecordRef, status: u16, cre
 }
 
 fn by_id(session: &Session<'_>, place: usize, id: &str) -> Result<Reply, Reply> {
-    let located = session.org.org().record(place, id);
+    let located = session.rows().record(place, id);
     let record = located.map_err(|error| match error.code {
         // A path segment that is no id is taken for a field [from memory].
         code::MALFORMED_ID => reply::row_error(&RowError::no_external_id(id)),
@@ -103,7 +103,7 @@ fn by_id(session: &Session<'_>, place: usize, id: &str) -> Result<Reply, Reply> 
 }
 
 fn read(session: &Session<'_>, record: RecordRef) -> Result<Reply, Reply> {
-    let org = session.org.org();
+    let org = session.rows();
     let sobject = &org.schema.sobjects[record.sobject];
     let row = org
         .row(record)
@@ -128,7 +128,7 @@ fn read(session: &Session<'_>, record: RecordRef) -> Result<Reply, Reply> {
 
 fn by_key(session: &Session<'_>, place: usize, field: &str, value: &str) -> Result<Reply, Reply> {
     let (field, matches, urls) = {
-        let org = session.org.org();
+        let org = session.rows();
         let field = org.external_field(place, field).map_err(|e| reply::row_error(&e))?;
         let matches = org.find(place, field, value);
         let name = &org.schema.sobjects[place].name;
@@ -162,7 +162,7 @@ fn by_key(session: &Session<'_>, place: usize, field: &str, value: &str) -> Resu
 
 fn upsert(session: &Session<'_>, place: usize, field: usize, value: &str) -> Result<Reply, Reply> {
     let members = session.call.record()?;
-    let name = session.org.org().schema.sobjects[place].fields[field].name.to_string();
+    let name = session.rows().schema.sobjects[place].fields[field].name.to_string();
     if field != column::ID && members.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name)) {
         let text = format!("The {name} field should not be specified in the sobject data.");
         return Err(reply::error(400, code::FIELD, &text));
@@ -174,8 +174,8 @@ fn upsert(session: &Session<'_>, place: usize, field: usize, value: &str) -> Res
     })?;
     let told = (session.version >= CREATED_FROM).then_some(done.created);
     match (done.created, told) {
-        (true, told) => Ok(created(session, &session.org.org(), done.record, 201, told)),
-        (false, Some(told)) => Ok(created(session, &session.org.org(), done.record, 200, Some(told))),
+        (true, told) => Ok(created(session, &session.rows(), done.record, 201, told)),
+        (false, Some(told)) => Ok(created(session, &session.rows(), done.record, 200, Some(told))),
         (false, None) => Ok(Reply::empty(204)),
     }
 }

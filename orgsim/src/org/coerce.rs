@@ -124,7 +124,12 @@ fn within_length(field: &Field, text: &str) -> Result<(), RowError> {
         let message = format!("{}: data value too large: {text} (max length={limit})", field.label);
         return Err(RowError::new(code::TOO_LONG, message).at(&field.name));
     }
-    if field.restricted && !field.values.contains(&text) {
+    let known = |value: &str| field.values.iter().any(|known| **known == *value);
+    let unknown = match field.kind {
+        FieldType::MultiPicklist => text.split(';').map(str::trim).find(|value| !known(value)),
+        _ => Some(text).filter(|value| !known(value)),
+    };
+    if let Some(text) = unknown.filter(|_| field.restricted) {
         let message = format!("{}: bad value for restricted picklist field: {text}", field.label);
         return Err(RowError::new(code::PICKLIST, message).at(&field.name));
     }

@@ -18,6 +18,7 @@ pub mod code {
     pub const EXCEEDED_ID_LIMIT: &str = "EXCEEDED_ID_LIMIT";
     pub const FIELD: &str = "INVALID_FIELD";
     pub const FIELD_FOR_WRITE: &str = "INVALID_FIELD_FOR_INSERT_UPDATE";
+    pub const INVALID_INPUT: &str = "INVALID_INPUT";
     pub const JSON: &str = "JSON_PARSER_ERROR";
     pub const LIMIT: &str = "LIMIT_EXCEEDED";
     pub const LOCK: &str = "UNABLE_TO_LOCK_ROW";

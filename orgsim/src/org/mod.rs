@@ -7,6 +7,7 @@ mod coerce;
 mod collection;
 mod derive;
 mod error;
+mod held;
 mod history;
 mod id;
 mod input;
@@ -17,6 +18,7 @@ mod render;
 mod seed;
 mod table;
 mod transaction;
+mod user;
 mod write;
 
 pub use cell::Cell;

@@ -74,6 +74,8 @@ pub struct Org {
     pub(super) fence: bool,
     /// Rows that the fence refused so far.
     pub(super) fence_refusals: u64,
+    /// Changes of a call that is all or nothing.
+    pub(super) held: Option<super::held::Held>,
 }
 
 impl Org {
@@ -107,6 +109,7 @@ impl Org {
             went_with: HashMap::new(),
             fence,
             fence_refusals: 0,
+            held: None,
         };
         org.furnish(now);
         org
@@ -116,21 +119,7 @@ impl Org {
     fn furnish(&mut self, now: i64) {
         let identity = self.identity.clone();
         for user in [&identity.integration, &identity.human] {
-            let (first, last) = (&user.name.0, &user.name.1);
-            self.plant(
-                "User",
-                now,
-                &[
-                    ("Username", Cell::text(&user.username)),
-                    ("FirstName", Cell::text(first)),
-                    ("LastName", Cell::text(last)),
-                    ("Name", Cell::Text(format!("{first} {last}").into())),
-                    ("Email", Cell::text(&user.username)),
-                    ("Alias", Cell::text(&last.to_lowercase())),
-                    ("IsActive", Cell::Bool(true)),
-                    ("TimeZoneSidKey", Cell::text("GMT")),
-                ],
-            );
+            self.plant_user(&user.username, &user.name.0, &user.name.1, now);
         }
         self.plant(
             "Organization",
@@ -144,24 +133,35 @@ impl Org {
         );
     }
 
-    fn plant(&mut self, sobject: &str, now: i64, values: &[(&str, Cell)]) {
-        let Some(place) = self.schema.place(sobject) else {
-            return;
-        };
-        let Some(slot) = self.tables[place].reserve() else {
-            return;
-        };
-        let mut cells = self.blank(
-            RecordRef { sobject: place, slot },
+    pub(super) fn plant_user(&mut self, username: &str, first: &str, last: &str, now: i64) -> Option<RecordRef> {
+        self.plant(
+            "User",
             now,
-            &self.identity.integration.id.clone(),
-        );
+            &[
+                ("Username", Cell::text(username)),
+                ("FirstName", Cell::text(first)),
+                ("LastName", Cell::text(last)),
+                ("Name", Cell::Text(format!("{first} {last}").into())),
+                ("Email", Cell::text(username)),
+                ("Alias", Cell::text(&last.to_lowercase())),
+                ("IsActive", Cell::Bool(true)),
+                ("TimeZoneSidKey", Cell::text("GMT")),
+            ],
+        )
+    }
+
+    fn plant(&mut self, sobject: &str, now: i64, values: &[(&str, Cell)]) -> Option<RecordRef> {
+        let place = self.schema.place(sobject)?;
+        let slot = self.tables[place].reserve()?;
+        let record = RecordRef { sobject: place, slot };
+        let mut cells = self.blank(record, now, &self.identity.integration.id.clone());
         for (name, value) in values {
             if let Some(field) = self.schema.sobjects[place].field(name) {
                 cells[field] = value.clone();
             }
         }
         self.tables[place].put(slot, Some(Arc::new(Row { cells })));
+        Some(record)
     }
 
     /// The cells of a new row: id, audit fields and false checkboxes.
@@ -178,7 +178,7 @@ impl Org {
                 }
             })
             .collect();
-        cells[column::ID] = Cell::Text(self.ids.id(sobject.prefix, record.slot).into());
+        cells[column::ID] = Cell::Text(self.ids.id(&sobject.prefix, record.slot).into());
         for by in [column::OWNER, column::CREATED_BY, column::MODIFIED_BY] {
             cells[by] = Cell::Text(Arc::clone(user));
         }
@@ -234,7 +234,7 @@ impl Org {
             .at(&id_field.name)
         };
         let full = normalise(id).ok_or_else(malformed)?;
-        if !full.starts_with(object.prefix) {
+        if !full.starts_with(&*object.prefix) {
             return Err(malformed());
         }
         self.locate(&full).ok_or_else(RowError::cross_reference)

@@ -42,6 +42,17 @@ impl<'o> Transaction<'o> {
     /// Replaces a row, remembering how it was before the transaction.
     pub(super) fn put(&mut self, record: RecordRef, kind: ChangeKind, row: Row) {
         let before = self.org.tables[record.sobject].put(record.slot, Some(Arc::new(row)));
+        self.adopt(record, kind, before);
+    }
+
+    /// A row as the transaction has it by now.
+    #[must_use]
+    pub fn row(&self, record: RecordRef) -> Option<&Arc<Row>> {
+        self.org.row(record)
+    }
+
+    /// Takes a change in that was made before, with the row as it was then.
+    pub(super) fn adopt(&mut self, record: RecordRef, kind: ChangeKind, before: Option<Arc<Row>>) {
         let next = self.changes.len();
         self.by_record.entry(record).or_insert_with(|| {
             self.changes.push(Change { record, kind, before });
@@ -65,6 +76,12 @@ impl<'o> Transaction<'o> {
             return;
         }
         let org = &mut *self.org;
+        if let Some(held) = &mut org.held {
+            for change in changes {
+                held.add(change.record, change.kind, change.before);
+            }
+            return;
+        }
         // Live numbers grow with gaps; the seed keeps them the same each time.
         org.last_commit += 3;
         let commit_ms = self.now * 1_000;
@@ -76,7 +93,7 @@ impl<'o> Transaction<'o> {
                 continue;
             };
             let vanished = change.before.is_none() && after.is_deleted();
-            if !sobject.writable || vanished {
+            if vanished {
                 continue;
             }
             let entry = Entry {
@@ -88,7 +105,7 @@ impl<'o> Transaction<'o> {
                 changed: differences(change.before.as_deref(), &after),
             };
             org.remember(sobject, change.record, &after, entry);
-            if tell {
+            if tell && sobject.captured {
                 told.push(row_change(sobject, &change, &after));
             }
         }

@@ -54,6 +54,13 @@ impl Transaction<'_> {
                 cells[*place] = cell.clone();
             }
         }
+        for (place, field) in object.fields.iter().enumerate() {
+            if let Some(format) = &field.auto_number {
+                cells[place] = Cell::Text(numbered(format, u64::from(slot) + 1).into());
+            } else if let Some(default) = field.default.as_ref().filter(|_| !named(place)) {
+                cells[place] = default.clone();
+            }
+        }
         derive(object, &mut cells, None, &named);
         self.check_unique(record, &cells)?;
         self.put(record, ChangeKind::Create, Row { cells });
@@ -189,7 +196,13 @@ impl Transaction<'_> {
                     let place = object
                         .relationship(name)
                         .ok_or_else(|| RowError::no_column(name, &object.name))?;
-                    let target = object.fields[place].reference_to.first().copied().unwrap_or_default();
+                    let targets = &object.fields[place].reference_to;
+                    // A reference to several objects needs the parent's type (observed 2026).
+                    let named = value.type_name();
+                    let target = targets
+                        .iter()
+                        .find(|t| named.is_some_and(|n| n.eq_ignore_ascii_case(t)));
+                    let target = target.or(targets.first()).map_or("", |target| &**target);
                     (place, self.org.nested_parent(target, nested)?)
                 }
                 (None, Json::Null) if object.relationship(name).is_some() => {
@@ -236,6 +249,13 @@ impl Transaction<'_> {
         self.org.fence_refusals += 1;
         Err(RowError::new(code::VALIDATION, text).at(&object.fields[place].name))
     }
+}
+
+/// `C-{0000}` and 7 are `C-0007`.
+fn numbered(format: &str, number: u64) -> String {
+    let (before, rest) = format.split_once('{').unwrap_or((format, ""));
+    let (zeros, after) = rest.split_once('}').unwrap_or((rest, ""));
+    format!("{before}{number:0width$}{after}", width = zeros.len())
 }
 
 fn writable(object: &Sobject) -> Result<(), RowError> {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::field::{Field, FieldType, Initial};
 use super::sobject::{Schema, Sobject};
+use crate::org::Cell;
 
 /// Bytes that the platform counts for a character.
 const BYTES_A_CHARACTER: u32 = 3;
@@ -33,9 +34,9 @@ fn flags(sobject: &Sobject) -> Map<String, Value> {
     let w = sobject.writable;
     let value = json!({
         "activateable": false, "associateEntityType": null, "associateParentEntity": null, "createable": w,
-        "custom": false, "customSetting": false, "deepCloneable": false, "deletable": w, "deprecatedAndHidden": false,
-        "feedEnabled": w, "hasSubtypes": false, "isInterface": false, "isSubtype": false, "keyPrefix": sobject.prefix,
-        "label": sobject.label, "labelPlural": sobject.plural, "layoutable": w, "mergeable": false, "mruEnabled": w,
+        "custom": sobject.is_custom(), "customSetting": false, "deepCloneable": false, "deletable": w, "deprecatedAndHidden": false,
+        "feedEnabled": w, "hasSubtypes": false, "isInterface": false, "isSubtype": false, "keyPrefix": *sobject.prefix,
+        "label": *sobject.label, "labelPlural": *sobject.plural, "layoutable": w, "mergeable": false, "mruEnabled": w,
         "name": *sobject.name, "queryable": true, "replicateable": true, "retrieveable": true, "searchable": w,
         "triggerable": w, "undeletable": w, "updateable": w,
     });
@@ -59,7 +60,8 @@ pub fn describe(schema: &Schema, sobject: &Sobject, base: &str) -> Value {
         .map(|(child, field, cascade)| {
             let child = &schema.sobjects[child];
             let field = &child.fields[field];
-            let name = field.child_relationship.map(|(name, _)| name).filter(|n| !n.is_empty());
+            let name = field.child_relationship.as_ref().map(|(name, _)| &**name);
+            let name = name.filter(|n| !n.is_empty());
             json!({"cascadeDelete": cascade, "childSObject": *child.name, "deprecatedAndHidden": false,
                 "field": *field.name, "junctionIdListNames": [], "junctionReferenceTo": [],
                 "relationshipName": name, "restrictedDelete": false})
@@ -95,17 +97,19 @@ fn describe_field(field: &Field) -> Value {
             kind,
             FieldType::Double | FieldType::Currency | FieldType::Percent | FieldType::DateTime
         );
+    let default = field.default.as_ref();
     let values: Vec<Value> = field
         .values
         .iter()
-        .map(|v| json!({"active": true, "defaultValue": false, "label": v, "validFor": null, "value": v}))
+        .map(|v| json!({"active": true, "defaultValue": default.and_then(Cell::as_text) == Some(&**v), "label": **v, "validFor": null, "value": **v}))
         .collect();
+    let targets: Vec<&str> = field.reference_to.iter().map(|target| &**target).collect();
     let mut out = json!({
-        "aggregatable": sortable && kind != FieldType::Boolean, "aiPredictionField": false, "autoNumber": false,
+        "aggregatable": sortable && kind != FieldType::Boolean, "aiPredictionField": false, "autoNumber": field.auto_number.is_some(),
         "byteLength": field.length.saturating_mul(if relation || kind == FieldType::Id { 1 } else { BYTES_A_CHARACTER }),
-        "calculated": false, "calculatedFormula": null, "cascadeDelete": false, "caseSensitive": field.case_sensitive,
+        "calculated": false, "calculatedFormula": null, "cascadeDelete": field.master, "caseSensitive": field.case_sensitive,
         "compoundFieldName": field.compound, "controllerName": null, "createable": field.createable,
-        "custom": field.is_custom(), "defaultValue": if kind == FieldType::Boolean { json!(false) } else { Value::Null },
+        "custom": field.is_custom(), "defaultValue": if kind == FieldType::Boolean { json!(default == Some(&Cell::Bool(true))) } else { Value::Null },
         "defaultValueFormula": null, "defaultedOnCreate": field.initial == Initial::Platform,
         "dependentPicklist": false, "deprecatedAndHidden": false, "digits": if kind == FieldType::Int { 8 } else { 0 },
     });
@@ -114,14 +118,14 @@ fn describe_field(field: &Field) -> Value {
         "extraTypeInfo": field.extra, "filterable": !long, "filteredLookupInfo": null,
         "formulaTreatNullNumberAsZero": false, "groupable": groupable, "highScaleNumber": false, "htmlFormatted": false,
         "idLookup": field.id_lookup, "inlineHelpText": null, "label": *field.label, "length": field.length,
-        "mask": null, "maskType": null, "name": *field.name, "nameField": field.name_field, "namePointing": false,
+        "mask": null, "maskType": null, "name": *field.name, "nameField": field.name_field, "namePointing": field.reference_to.len() > 1,
         "nillable": field.nillable, "permissionable": field.nillable && field.createable, "picklistValues": values,
         "polymorphicForeignKey": field.reference_to.len() > 1,
         "precision": if kind == FieldType::Int { 0 } else { field.precision }, "queryByDistance": false,
-        "referenceTargetField": null, "referenceTo": field.reference_to, "relationshipName": field.relationship.as_deref(),
-        "relationshipOrder": null, "restrictedDelete": false, "restrictedPicklist": field.restricted,
+        "referenceTargetField": null, "referenceTo": targets, "relationshipName": field.relationship.as_deref(),
+        "relationshipOrder": if field.master { json!(0) } else { Value::Null }, "restrictedDelete": false, "restrictedPicklist": field.restricted,
         "scale": field.scale, "searchPrefilterable": relation, "soapType": kind.soap(), "sortable": sortable,
-        "type": kind.name(), "unique": field.unique, "updateable": field.updateable, "writeRequiresMasterRead": false,
+        "type": kind.name(), "unique": field.unique, "updateable": field.updateable, "writeRequiresMasterRead": field.master,
     });
     if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {
         out.extend(more);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::org::Cell;
+
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldType {
@@ -15,6 +17,8 @@ pub enum FieldType {
     LongText,
     /// One of a list of values.
     Picklist,
+    /// Several of a list of values, with `;` between them.
+    MultiPicklist,
     /// An id of another row.
     Reference,
     /// A checkbox, never null.
@@ -50,6 +54,7 @@ impl FieldType {
             Self::Text => "string",
             Self::TextArea | Self::LongText => "textarea",
             Self::Picklist => "picklist",
+            Self::MultiPicklist => "multipicklist",
             Self::Reference => "reference",
             Self::Boolean => "boolean",
             Self::Double => "double",
@@ -91,7 +96,14 @@ impl FieldType {
     pub fn is_text(self) -> bool {
         matches!(
             self,
-            Self::Text | Self::TextArea | Self::LongText | Self::Picklist | Self::Phone | Self::Email | Self::Url
+            Self::Text
+                | Self::TextArea
+                | Self::LongText
+                | Self::Picklist
+                | Self::MultiPicklist
+                | Self::Phone
+                | Self::Email
+                | Self::Url
         )
     }
 }
@@ -143,15 +155,23 @@ pub struct Field {
     /// The describe's `extraTypeInfo`.
     pub extra: Option<&'static str>,
     /// Objects that a reference may name.
-    pub reference_to: Vec<&'static str>,
+    pub reference_to: Vec<Arc<str>>,
     /// Name of a reference in SOQL paths and nested objects.
     pub relationship: Option<Arc<str>>,
     /// Name of the way back, on the parent's describe, and whether deleting the parent deletes the child.
-    pub child_relationship: Option<(&'static str, bool)>,
+    pub child_relationship: Option<(Arc<str>, bool)>,
     /// Values of a picklist.
-    pub values: Vec<&'static str>,
+    pub values: Vec<Arc<str>>,
     /// Whether a picklist takes no other values.
     pub restricted: bool,
+    /// What a new row has when the caller names no value.
+    pub default: Option<Cell>,
+    /// How the platform numbers rows in it, e.g. `C-{0000}`.
+    pub auto_number: Option<Arc<str>>,
+    /// Whether it is a detail's master: it is never empty, and the row goes with it.
+    pub master: bool,
+    /// Whether the object does not have it: every object has the same first columns.
+    pub hidden: bool,
     /// 15-character id of a custom field.
     pub custom_id: Option<String>,
 }
@@ -187,6 +207,10 @@ impl Field {
             child_relationship: None,
             values: Vec::new(),
             restricted: false,
+            default: None,
+            auto_number: None,
+            master: false,
+            hidden: false,
             custom_id: None,
         }
     }
@@ -221,20 +245,38 @@ impl Field {
 
     /// A picklist.
     #[must_use]
-    pub fn picklist(name: &str, label: &str, length: u32, values: &[&'static str]) -> Self {
+    pub fn picklist(name: &str, label: &str, length: u32, values: &[&str]) -> Self {
         Self {
             length,
-            values: values.to_vec(),
+            values: values.iter().map(|v| Arc::from(*v)).collect(),
             ..Self::new(name, label, FieldType::Picklist)
+        }
+    }
+
+    /// A lookup that may name rows of several objects.
+    #[must_use]
+    pub fn polymorphic(name: &str, label: &str, targets: &[&str], relationship: &str) -> Self {
+        Self {
+            reference_to: targets.iter().map(|target| Arc::from(*target)).collect(),
+            ..Self::lookup(name, label, "", relationship)
+        }
+    }
+
+    /// A text that the platform numbers, e.g. by `{00000000}`.
+    #[must_use]
+    pub fn auto_number(name: &str, label: &str, format: &str) -> Self {
+        Self {
+            auto_number: Some(format.into()),
+            ..Self::text(name, label, 30).required().defaulted().read_only()
         }
     }
 
     /// A lookup.
     #[must_use]
-    pub fn lookup(name: &str, label: &str, target: &'static str, relationship: &str) -> Self {
+    pub fn lookup(name: &str, label: &str, target: &str, relationship: &str) -> Self {
         Self {
             length: 18,
-            reference_to: vec![target],
+            reference_to: vec![target.into()],
             relationship: Some(relationship.into()),
             ..Self::new(name, label, FieldType::Reference)
         }
@@ -242,8 +284,8 @@ impl Field {
 
     /// The same, named on the parent; `cascade` when deleting the parent deletes the child.
     #[must_use]
-    pub fn child(mut self, name: &'static str, cascade: bool) -> Self {
-        self.child_relationship = Some((name, cascade));
+    pub fn child(mut self, name: &str, cascade: bool) -> Self {
+        self.child_relationship = Some((name.into(), cascade));
         self
     }
 
@@ -259,6 +301,22 @@ impl Field {
     pub fn defaulted(mut self) -> Self {
         self.initial = Initial::Platform;
         self
+    }
+
+    /// The same; a new row has this value when the caller names none.
+    #[must_use]
+    pub fn defaults_to(mut self, value: Cell) -> Self {
+        self.default = Some(value);
+        self.initial = Initial::Platform;
+        self
+    }
+
+    /// The same as the reference of a detail to its master: fixed, never empty, and the row goes with it.
+    #[must_use]
+    pub fn master(mut self, child_relationship: &str) -> Self {
+        self.master = true;
+        self.updateable = false;
+        self.required().child(child_relationship, true)
     }
 
     /// The same, not writable.

@@ -2,10 +2,14 @@
 
 mod describe;
 mod field;
+mod file;
+mod sales;
+mod service;
 mod sobject;
 mod standard;
 
 pub use describe::{describe, describe_global, sobject_summary};
 pub use field::{Field, FieldType, Initial};
+pub use file::{FieldSpec, ObjectSpec, SchemaFile, SchemaProblem};
 pub use sobject::{ADDRESS_PARTS, Schema, Sobject, column};
 pub use standard::{STAGES, Stage, standard_schema};

@@ -25,13 +25,15 @@ pub struct Sobject {
     /// API name.
     pub name: Arc<str>,
     /// Label.
-    pub label: &'static str,
+    pub label: Arc<str>,
     /// Label of many.
-    pub plural: &'static str,
+    pub plural: Arc<str>,
     /// First three characters of its ids.
-    pub prefix: &'static str,
-    /// Whether callers may write rows, and changes are captured.
+    pub prefix: Arc<str>,
+    /// Whether callers may write rows.
     pub writable: bool,
+    /// Whether changes of its rows are told on the event bus: the objects that an admin has selected.
+    pub captured: bool,
     /// Fields; the first ones are at [`column`].
     pub fields: Vec<Field>,
     /// Places in `fields` in describe order.
@@ -63,14 +65,7 @@ pub const ADDRESS_PARTS: [(&str, &str); 8] = [
 impl Sobject {
     /// An object of these own fields.
     #[must_use]
-    pub fn new(
-        name: &str,
-        label: &'static str,
-        plural: &'static str,
-        prefix: &'static str,
-        writable: bool,
-        own: Vec<Field>,
-    ) -> Self {
+    pub fn new(name: &str, label: &str, plural: &str, prefix: &str, writable: bool, own: Vec<Field>) -> Self {
         let audit = |name: &str, label: &str| {
             Field::new(name, label, FieldType::DateTime)
                 .read_only()
@@ -127,10 +122,11 @@ impl Sobject {
             .collect();
         let mut sobject = Self {
             name: name.into(),
-            label,
-            plural,
-            prefix,
+            label: label.into(),
+            plural: plural.into(),
+            prefix: prefix.into(),
             writable,
+            captured: false,
             fields,
             describe_order,
             name_order,
@@ -158,6 +154,44 @@ impl Sobject {
         sobject
     }
 
+    /// The same with one more field.
+    #[must_use]
+    pub fn with(&self, field: Field) -> Self {
+        let mut own: Vec<Field> = self.fields[column::FIRST_OWN..].to_vec();
+        own.push(field);
+        let mut grown = Self::new(&self.name, &self.label, &self.plural, &self.prefix, self.writable, own);
+        let master = grown.fields.iter().any(|field| field.master);
+        if self.fields[column::OWNER].hidden || master {
+            grown = grown.ownerless();
+        }
+        grown.captured = self.captured;
+        grown
+    }
+
+    /// The same, its changes told on the event bus.
+    #[must_use]
+    pub fn captured(mut self) -> Self {
+        self.captured = true;
+        self
+    }
+
+    /// The same without an owner.
+    #[must_use]
+    pub fn ownerless(mut self) -> Self {
+        self.fields[column::OWNER].hidden = true;
+        self.describe_order.retain(|place| *place != column::OWNER);
+        self.name_order.retain(|place| *place != column::OWNER);
+        self.by_name.remove("ownerid");
+        self.by_relationship.remove("owner");
+        self
+    }
+
+    /// Whether the API name is a custom object's.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        self.name.ends_with("__c")
+    }
+
     /// Place of the field with this name; names have no case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<usize> {
@@ -180,7 +214,7 @@ pub struct Schema {
     /// The objects; a row knows its object by its place here.
     pub sobjects: Vec<Sobject>,
     by_name: HashMap<String, usize>,
-    by_prefix: HashMap<&'static str, usize>,
+    by_prefix: HashMap<Arc<str>, usize>,
 }
 
 impl Schema {
@@ -192,7 +226,11 @@ impl Schema {
             .enumerate()
             .map(|(i, s)| (s.name.to_ascii_lowercase(), i))
             .collect();
-        let by_prefix = sobjects.iter().enumerate().map(|(i, s)| (s.prefix, i)).collect();
+        let by_prefix = sobjects
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (Arc::clone(&s.prefix), i))
+            .collect();
         Self {
             sobjects,
             by_name,
@@ -215,12 +253,26 @@ impl Schema {
         self.by_prefix.get(prefix).copied()
     }
 
+    /// The child object and its reference that a parent's describe calls so.
+    pub fn child(&self, parent: &str, relationship: &str) -> Option<(usize, usize)> {
+        let named = |field: &Field| {
+            field
+                .child_relationship
+                .as_ref()
+                .is_some_and(|(name, _)| !name.is_empty() && name.eq_ignore_ascii_case(relationship))
+        };
+        self.children(parent)
+            .map(|(place, field, _)| (place, field))
+            .find(|(place, field)| named(&self.sobjects[*place].fields[*field]))
+    }
+
     /// The references to an object: child object, its field, and whether deleting the parent deletes the child.
     pub fn children(&self, parent: &str) -> impl Iterator<Item = (usize, usize, bool)> {
         self.sobjects.iter().enumerate().flat_map(move |(place, child)| {
             child.fields.iter().enumerate().filter_map(move |(field, f)| {
-                let (_, cascade) = f.child_relationship?;
-                f.reference_to.contains(&parent).then_some((place, field, cascade))
+                let (_, cascade) = f.child_relationship.as_ref()?;
+                let named = f.reference_to.iter().any(|target| **target == *parent);
+                named.then_some((place, field, *cascade))
             })
         })
     }

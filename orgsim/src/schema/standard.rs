@@ -1,6 +1,8 @@
 //! The objects of a new org: real standard fields with their real lengths (recorded describes), and Tandem's own fields.
 
 use super::field::{Field, FieldType};
+use super::sales::sales;
+use super::service::service;
 use super::sobject::{Schema, Sobject};
 
 const ACCURACY: [&str; 11] = [
@@ -16,7 +18,7 @@ const ACCURACY: [&str; 11] = [
     "State",
     "Unknown",
 ];
-const INDUSTRIES: [&str; 32] = [
+pub(super) const INDUSTRIES: [&str; 32] = [
     "Agriculture",
     "Apparel",
     "Banking",
@@ -50,7 +52,7 @@ const INDUSTRIES: [&str; 32] = [
     "Utilities",
     "Other",
 ];
-const SOURCES: [&str; 5] = ["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"];
+pub(super) const SOURCES: [&str; 5] = ["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"];
 const ACCOUNT_TYPES: [&str; 7] = [
     "Prospect",
     "Customer - Direct",
@@ -114,6 +116,8 @@ pub const STAGES: [Stage; 10] = [
 #[must_use]
 pub fn standard_schema() -> Schema {
     let mut sobjects = vec![user(), organization(), account(), contact(), opportunity()];
+    sobjects.extend(sales());
+    sobjects.extend(service());
     let mut number = 0;
     for field in sobjects
         .iter_mut()
@@ -126,7 +130,7 @@ pub fn standard_schema() -> Schema {
     Schema::new(sobjects)
 }
 
-fn address(stem: &str, compound: &'static str, writable: bool) -> Vec<Field> {
+pub(super) fn address(stem: &str, compound: &'static str, writable: bool) -> Vec<Field> {
     let name = |end: &str| format!("{stem}{end}");
     let label = |end: &str| format!("{stem} {end}").trim_start().to_owned();
     let coordinate = |end: &str| Field::number(&name(end), &label(end), FieldType::Double, 18, 15).part_of(compound);
@@ -153,11 +157,11 @@ fn address(stem: &str, compound: &'static str, writable: bool) -> Vec<Field> {
     parts
 }
 
-fn phone(name: &str, label: &str) -> Field {
+pub(super) fn phone(name: &str, label: &str) -> Field {
     Field::typed(name, label, FieldType::Phone, 40)
 }
 
-fn long_text(label: &str) -> Field {
+pub(super) fn long_text(label: &str) -> Field {
     Field::typed("Description", label, FieldType::LongText, 32_000).extra("plaintextarea")
 }
 
@@ -208,7 +212,7 @@ fn account() -> Sobject {
         Field::picklist("AccountSource", "Account Source", 40, &SOURCES),
     ]);
     fields.extend(fence());
-    Sobject::new("Account", "Account", "Accounts", "001", true, fields)
+    Sobject::new("Account", "Account", "Accounts", "001", true, fields).captured()
 }
 
 fn contact() -> Sobject {
@@ -259,11 +263,11 @@ fn contact() -> Sobject {
         },
     ]);
     fields.extend(fence());
-    Sobject::new("Contact", "Contact", "Contacts", "003", true, fields)
+    Sobject::new("Contact", "Contact", "Contacts", "003", true, fields).captured()
 }
 
 fn opportunity() -> Sobject {
-    let stages: Vec<&'static str> = STAGES.iter().map(|s| s.name).collect();
+    let stages: Vec<&str> = STAGES.iter().map(|s| s.name).collect();
     let categories = ["Omitted", "Pipeline", "BestCase", "MostLikely", "Forecast", "Closed"];
     let category_names = ["Omitted", "Pipeline", "Best Case", "Commit", "Closed"];
     let mut category_name =
@@ -301,7 +305,7 @@ fn opportunity() -> Sobject {
         contact.updateable = false;
     }
     fields.extend(fence());
-    Sobject::new("Opportunity", "Opportunity", "Opportunities", "006", true, fields)
+    Sobject::new("Opportunity", "Opportunity", "Opportunities", "006", true, fields).captured()
 }
 
 fn user() -> Sobject {

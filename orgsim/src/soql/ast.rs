@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 
+use super::dates::{DateFunction, DateLiteral};
+
 /// A name with its parents, e.g. `Account.Owner.Name`, and its place in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Path {
@@ -9,17 +11,37 @@ pub(crate) struct Path {
     pub(crate) place: usize,
 }
 
+/// A value of a row, or of a group of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expr {
+    Field(Path),
+    /// `CALENDAR_YEAR(CreatedDate)`.
+    Part(DateFunction, Path),
+    /// `MAX(Amount)`; `COUNT()` has no path.
+    Aggregate(Function, Option<Path>, usize),
+}
+
+impl Expr {
+    /// Its place in the text.
+    pub(super) fn place(&self) -> usize {
+        match self {
+            Self::Field(path) | Self::Part(_, path) => path.place,
+            Self::Aggregate(_, _, place) => *place,
+        }
+    }
+}
+
 /// One item of the SELECT list.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Item {
-    Field(Path),
-    /// `FIELDS(ALL)`, `FIELDS(STANDARD)`, `FIELDS(CUSTOM)`.
-    Fields(Group),
-    Aggregate {
-        function: Function,
-        path: Path,
+    Value {
+        expr: Expr,
         alias: Option<String>,
     },
+    /// `FIELDS(ALL)`, `FIELDS(STANDARD)`, `FIELDS(CUSTOM)`.
+    Fields(Group),
+    /// `(SELECT … FROM Contacts)`.
+    Children(Box<Query>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +54,7 @@ pub(crate) enum Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
     Count,
+    CountDistinct,
     Min,
     Max,
     Sum,
@@ -47,6 +70,8 @@ pub(crate) enum Literal {
     Text(String),
     Date(Date),
     Instant(i64),
+    /// `TODAY`, `LAST_N_DAYS:30`.
+    Days(DateLiteral),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +92,23 @@ pub(crate) enum Condition {
     Or(Vec<Condition>),
     Not(Box<Condition>),
     Compare {
-        path: Path,
+        expr: Expr,
         operator: Operator,
         value: Literal,
     },
     In {
+        expr: Expr,
+        values: Vec<Literal>,
+        negated: bool,
+    },
+    /// `AccountId IN (SELECT Id FROM Account)`.
+    InQuery {
+        path: Path,
+        query: Box<Query>,
+        negated: bool,
+    },
+    /// `INCLUDES ('a;b', 'c')`, or `EXCLUDES`.
+    Includes {
         path: Path,
         values: Vec<Literal>,
         negated: bool,
@@ -80,7 +117,7 @@ pub(crate) enum Condition {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Order {
-    pub(crate) path: Path,
+    pub(crate) expr: Expr,
     pub(crate) descending: bool,
     pub(crate) nulls_last: bool,
 }
@@ -92,7 +129,10 @@ pub(crate) struct Query {
     pub(crate) items: Vec<Item>,
     pub(crate) from: String,
     pub(crate) from_place: usize,
+    pub(crate) alias: Option<String>,
     pub(crate) condition: Option<Condition>,
+    pub(crate) group: Vec<Expr>,
+    pub(crate) having: Option<Condition>,
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<usize>,
     pub(crate) offset: usize,

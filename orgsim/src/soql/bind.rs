@@ -1,90 +1,32 @@
 //! A tree to a plan: names looked up in the schema, values brought to the fields' types.
 
-use std::collections::HashSet;
+use jiff::civil::Date;
 
 use super::QueryError;
-use super::ast::{Condition, Function, Group, Item, Literal, Operator, Path, Query};
-use crate::org::{Cell, code, normalise};
+use super::ast::{Expr, Function, Group, Item, Path, Query};
+use super::dates::date_of;
+use super::plan::{BoundExpr, BoundOrder, BoundPath, Grouping, Plan, Shown};
+use crate::org::code;
 use crate::schema::{Field, FieldType, Schema, Sobject};
 
 /// Longest path in names: five parents and a field (contract 5).
 const MAX_NAMES: usize = 6;
 /// Largest LIMIT of a query with FIELDS(ALL) or FIELDS(CUSTOM) (contract 5).
 const MAX_FIELDS_LIMIT: usize = 200;
+/// Most queries for children in a query (contract 5).
+const MAX_CHILDREN: usize = 20;
 
-/// A field, reached over parents.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct BoundPath {
-    /// Reference fields on the way, each of the object before.
-    pub(super) hops: Vec<usize>,
-    pub(super) field: usize,
-    /// Whether text is compared with its case.
-    pub(super) exact: bool,
+pub(super) struct Binder<'s> {
+    pub(super) text: &'s str,
+    pub(super) schema: &'s Schema,
+    pub(super) sobject: usize,
+    pub(super) alias: Option<&'s str>,
+    /// What date literals count from.
+    pub(super) today: Date,
 }
 
-/// What is shown of a row.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Shown {
-    Field(usize),
-    Parent {
-        field: usize,
-        sobject: usize,
-        shown: Vec<Shown>,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum BoundCondition {
-    And(Vec<BoundCondition>),
-    Or(Vec<BoundCondition>),
-    Not(Box<BoundCondition>),
-    Compare {
-        path: BoundPath,
-        operator: Operator,
-        value: Cell,
-    },
-    In {
-        path: BoundPath,
-        values: Vec<Cell>,
-        texts: HashSet<String>,
-        negated: bool,
-    },
-}
-
-/// One value of an aggregate result.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Aggregate {
-    pub(super) function: Function,
-    pub(super) path: BoundPath,
-    pub(super) name: String,
-}
-
-/// A query that can be run.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Plan {
-    /// Place of the object.
-    pub(crate) sobject: usize,
-    pub(super) shown: Vec<Shown>,
-    /// Whether only the number of rows is asked for.
-    pub(crate) count_only: bool,
-    /// Values over all rows; then no row is shown.
-    pub(crate) aggregates: Vec<Aggregate>,
-    /// Whether a long text is selected: pages are smaller then (observed 2026).
-    pub(crate) long_text: bool,
-    pub(super) condition: Option<BoundCondition>,
-    pub(super) order: Vec<(BoundPath, bool, bool)>,
-    pub(super) limit: Option<usize>,
-    pub(super) offset: usize,
-}
-
-struct Binder<'s> {
-    text: &'s str,
-    schema: &'s Schema,
-    sobject: usize,
-}
-
-/// Looks everything up.
-pub(crate) fn bind(text: &str, query: &Query, schema: &Schema) -> Result<Plan, QueryError> {
+/// Looks everything up; `now` in seconds since 1970.
+pub(crate) fn bind(text: &str, query: &Query, schema: &Schema, now: i64) -> Result<Plan, QueryError> {
     let sobject = schema.place(&query.from).ok_or_else(|| {
         let words = format!(
             "sObject type '{}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names.",
@@ -92,34 +34,16 @@ pub(crate) fn bind(text: &str, query: &Query, schema: &Schema) -> Result<Plan, Q
         );
         QueryError::at(code::TYPE, text, query.from_place, &words)
     })?;
-    let binder = Binder { text, schema, sobject };
-    let mut plan = Plan {
+    let today = date_of(now).unwrap_or(Date::ZERO);
+    let alias = query.alias.as_deref();
+    let binder = Binder {
+        text,
+        schema,
         sobject,
-        shown: Vec::new(),
-        count_only: query.items.is_empty(),
-        aggregates: Vec::new(),
-        long_text: false,
-        condition: query.condition.as_ref().map(|c| binder.condition(c)).transpose()?,
-        order: Vec::new(),
-        limit: query.limit,
-        offset: query.offset,
+        alias,
+        today,
     };
-    for item in &query.items {
-        binder.item(item, query, &mut plan)?;
-    }
-    if !plan.aggregates.is_empty() && !plan.shown.is_empty() {
-        let words = "a field that is not in an aggregate function needs GROUP BY, which the simulator does not have";
-        return Err(QueryError::new(code::MALFORMED_QUERY, words));
-    }
-    for order in &query.order {
-        let (path, field) = binder.path(&order.path)?;
-        if matches!(field.kind, FieldType::LongText | FieldType::Address) {
-            let words = format!("field '{}' can not be sorted in a query call", field.name);
-            return Err(QueryError::at(code::FIELD, text, order.path.place, &words));
-        }
-        plan.order.push((path, order.descending, order.nulls_last));
-    }
-    Ok(plan)
+    binder.query(query, true)
 }
 
 impl<'s> Binder<'s> {
@@ -127,13 +51,73 @@ impl<'s> Binder<'s> {
         &self.schema.sobjects[self.sobject]
     }
 
-    fn item(&self, item: &Item, query: &Query, plan: &mut Plan) -> Result<(), QueryError> {
+    /// A query of this binder's object; `outer` where it may ask for children.
+    pub(super) fn query(&self, query: &Query, outer: bool) -> Result<Plan, QueryError> {
+        let groups = |item: &Item| {
+            matches!(
+                item,
+                Item::Value {
+                    expr: Expr::Aggregate(..) | Expr::Part(..),
+                    ..
+                }
+            )
+        };
+        let grouped = !query.group.is_empty() || query.items.iter().any(groups);
+        let mut plan = Plan {
+            sobject: self.sobject,
+            shown: Vec::new(),
+            count_only: query.items.is_empty(),
+            grouping: None,
+            long_text: false,
+            condition: query.condition.as_ref().map(|c| self.condition(c, false)).transpose()?,
+            order: Vec::new(),
+            limit: query.limit,
+            offset: query.offset,
+        };
+        if grouped {
+            plan.grouping = Some(self.grouping(query)?);
+        } else {
+            if query.having.is_some() {
+                let words = "having clause requires a group by clause";
+                return Err(QueryError::new(code::MALFORMED_QUERY, words));
+            }
+            for item in &query.items {
+                self.item(item, query, outer, &mut plan)?;
+            }
+        }
+        for order in &query.order {
+            let expr = self.expr(&order.expr, "sorted")?;
+            if grouped {
+                self.grouped(&expr, &order.expr, plan.grouping.as_ref())?;
+            } else if matches!(expr, BoundExpr::Aggregate(..)) {
+                let words = "an aggregate function needs GROUP BY";
+                let place = order.expr.place();
+                return Err(QueryError::at(code::MALFORMED_QUERY, self.text, place, words));
+            }
+            plan.order.push(BoundOrder {
+                expr,
+                descending: order.descending,
+                nulls_last: order.nulls_last,
+            });
+        }
+        Ok(plan)
+    }
+
+    fn item(&self, item: &Item, query: &Query, outer: bool, plan: &mut Plan) -> Result<(), QueryError> {
         match item {
-            Item::Field(path) => {
+            Item::Value {
+                expr: Expr::Field(path),
+                alias,
+            } => {
+                if let Some(alias) = alias {
+                    let words = format!("only aggregate expressions use field aliasing: '{alias}'");
+                    return Err(QueryError::at(code::MALFORMED_QUERY, self.text, path.place, &words));
+                }
                 let (bound, field) = self.path(path)?;
                 plan.long_text |= field.kind == FieldType::LongText;
                 self.show(&mut plan.shown, self.sobject, &bound.hops, bound.field);
             }
+            Item::Value { .. } => {}
             Item::Fields(group) => {
                 if *group != Group::Standard && query.limit.is_none_or(|l| l > MAX_FIELDS_LIMIT) {
                     let words = "The SOQL FIELDS function must have a LIMIT of at most 200";
@@ -148,26 +132,147 @@ impl<'s> Binder<'s> {
                     }
                 }
             }
-            Item::Aggregate { function, path, alias } => {
+            Item::Children(children) => {
+                let asked = plan
+                    .shown
+                    .iter()
+                    .filter(|s| matches!(s, Shown::Children { .. }))
+                    .count();
+                if !outer || asked >= MAX_CHILDREN {
+                    let words = format!("a query takes at most {MAX_CHILDREN} queries for children, one level deep");
+                    let place = children.from_place;
+                    return Err(QueryError::at(code::MALFORMED_QUERY, self.text, place, &words));
+                }
+                plan.shown.push(self.children(children)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn children(&self, query: &Query) -> Result<Shown, QueryError> {
+        let object = self.object();
+        let (sobject, field) = self.schema.child(&object.name, &query.from).ok_or_else(|| {
+            let words = format!(
+                "Didn't understand relationship '{}' in FROM part of query call. If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names.",
+                query.from
+            );
+            QueryError::at(code::TYPE, self.text, query.from_place, &words)
+        })?;
+        let binder = Binder {
+            sobject,
+            alias: query.alias.as_deref(),
+            ..*self
+        };
+        let plan = binder.query(query, false)?;
+        if plan.count_only || plan.grouping.is_some() {
+            let words = "a query for children takes fields only";
+            return Err(QueryError::at(
+                code::MALFORMED_QUERY,
+                self.text,
+                query.from_place,
+                words,
+            ));
+        }
+        let named = self.schema.sobjects[sobject].fields[field].child_relationship.as_ref();
+        Ok(Shown::Children {
+            name: named.map(|(name, _)| name.to_string()).unwrap_or_default(),
+            field,
+            plan: Box::new(plan),
+        })
+    }
+
+    fn grouping(&self, query: &Query) -> Result<Grouping, QueryError> {
+        let mut grouping = Grouping {
+            keys: Vec::new(),
+            columns: Vec::new(),
+            having: None,
+        };
+        for key in &query.group {
+            let expr = self.expr(key, "grouped")?;
+            if let BoundExpr::Aggregate(..) = expr {
+                let words = "an aggregate function can not be grouped by";
+                return Err(QueryError::at(code::MALFORMED_QUERY, self.text, key.place(), words));
+            }
+            grouping.keys.push(expr);
+        }
+        let mut unnamed = 0;
+        for item in &query.items {
+            let Item::Value { expr, alias } = item else {
+                let words = "fields of children and FIELDS() do not go with aggregates";
+                return Err(QueryError::new(code::MALFORMED_QUERY, words));
+            };
+            let bound = self.expr(expr, "grouped")?;
+            self.grouped(&bound, expr, Some(&grouping))?;
+            let name = match (alias, expr) {
+                (Some(alias), _) => alias.clone(),
+                (None, Expr::Field(path)) => self.path(path)?.1.name.to_string(),
+                (None, _) => {
+                    unnamed += 1;
+                    format!("expr{}", unnamed - 1)
+                }
+            };
+            if grouping.columns.iter().any(|(known, _)| *known == name) {
+                let words = format!("duplicate alias: {name}");
+                return Err(QueryError::at(code::MALFORMED_QUERY, self.text, expr.place(), &words));
+            }
+            grouping.columns.push((name, bound));
+        }
+        grouping.having = query.having.as_ref().map(|c| self.condition(c, true)).transpose()?;
+        Ok(grouping)
+    }
+
+    /// Whether every row of a group has the same value of it.
+    fn grouped(&self, bound: &BoundExpr, expr: &Expr, grouping: Option<&Grouping>) -> Result<(), QueryError> {
+        let known = matches!(bound, BoundExpr::Aggregate(..)) || grouping.is_some_and(|g| g.keys.contains(bound));
+        if known {
+            return Ok(());
+        }
+        let name = match expr {
+            Expr::Field(path) | Expr::Part(_, path) | Expr::Aggregate(_, Some(path), _) => path.names.join("."),
+            Expr::Aggregate(_, None, _) => String::new(),
+        };
+        let words = format!("Field must be grouped or aggregated: {name}");
+        Err(QueryError::at(code::MALFORMED_QUERY, self.text, expr.place(), &words))
+    }
+
+    /// A value that rows are compared, sorted or grouped by; `use_` is the word for that in an error.
+    pub(super) fn expr(&self, expr: &Expr, use_: &str) -> Result<BoundExpr, QueryError> {
+        let refuse = |path: &Path, code, words: String| Err(QueryError::at(code, self.text, path.place, &words));
+        match expr {
+            Expr::Field(path) => {
+                let (bound, field) = self.path(path)?;
+                if matches!(field.kind, FieldType::LongText | FieldType::Address) {
+                    let words = format!("field '{}' can not be {use_} in a query call", field.name);
+                    return refuse(path, code::FIELD, words);
+                }
+                Ok(BoundExpr::Field(bound))
+            }
+            Expr::Part(function, path) => {
+                let (bound, field) = self.path(path)?;
+                let fits = match field.kind {
+                    FieldType::DateTime => true,
+                    FieldType::Date => !function.needs_time(),
+                    _ => false,
+                };
+                if !fits {
+                    let words = format!("field {} does not support this date function", field.name);
+                    return refuse(path, code::FIELD, words);
+                }
+                Ok(BoundExpr::Part(*function, bound))
+            }
+            Expr::Aggregate(function, None, _) => Ok(BoundExpr::Aggregate(*function, None)),
+            Expr::Aggregate(function, Some(path), _) => {
                 let (bound, field) = self.path(path)?;
                 let summing = matches!(function, Function::Sum | Function::Avg);
                 if (summing && !field.kind.is_number())
                     || matches!(field.kind, FieldType::LongText | FieldType::Address)
                 {
                     let words = format!("field {} does not support aggregate operator {function:?}", field.name);
-                    return Err(QueryError::at(code::MALFORMED_QUERY, self.text, path.place, &words));
+                    return refuse(path, code::MALFORMED_QUERY, words);
                 }
-                let name = alias
-                    .clone()
-                    .unwrap_or_else(|| format!("expr{}", plan.aggregates.len()));
-                plan.aggregates.push(Aggregate {
-                    function: *function,
-                    path: bound,
-                    name,
-                });
+                Ok(BoundExpr::Aggregate(*function, Some(bound)))
             }
         }
-        Ok(())
     }
 
     /// Adds a field to what is shown; one parent is shown once, with all its fields.
@@ -202,14 +307,15 @@ impl<'s> Binder<'s> {
         self.schema.place(name)
     }
 
-    fn path(&self, path: &Path) -> Result<(BoundPath, &'s Field), QueryError> {
+    pub(super) fn path(&self, path: &Path) -> Result<(BoundPath, &'s Field), QueryError> {
         let mut names = path.names.as_slice();
         let mut sobject = self.sobject;
-        // The object's own name may lead the path.
-        if names.len() > 1
-            && names[0].eq_ignore_ascii_case(&self.object().name)
-            && self.object().relationship(&names[0]).is_none()
-        {
+        // The object's own name, or its alias, may lead the path.
+        let leads = |name: &str| {
+            let aliased = self.alias.is_some_and(|alias| name.eq_ignore_ascii_case(alias));
+            aliased || (name.eq_ignore_ascii_case(&self.object().name) && self.object().relationship(name).is_none())
+        };
+        if names.len() > 1 && leads(&names[0]) {
             names = &names[1..];
         }
         if names.len() > MAX_NAMES {
@@ -241,92 +347,5 @@ impl<'s> Binder<'s> {
         let exact = object.fields[field].case_sensitive
             || matches!(object.fields[field].kind, FieldType::Id | FieldType::Reference);
         Ok((BoundPath { hops, field, exact }, &object.fields[field]))
-    }
-
-    fn condition(&self, condition: &Condition) -> Result<BoundCondition, QueryError> {
-        let all = |parts: &[Condition]| parts.iter().map(|p| self.condition(p)).collect::<Result<Vec<_>, _>>();
-        Ok(match condition {
-            Condition::And(parts) => BoundCondition::And(all(parts)?),
-            Condition::Or(parts) => BoundCondition::Or(all(parts)?),
-            Condition::Not(inner) => BoundCondition::Not(Box::new(self.condition(inner)?)),
-            Condition::Compare { path, operator, value } => {
-                let (bound, field) = self.filterable(path)?;
-                if *operator == Operator::Like && !field.kind.is_text() {
-                    let words = format!("invalid operator on {} field", field.kind.name());
-                    return Err(QueryError::at(
-                        "INVALID_QUERY_FILTER_OPERATOR",
-                        self.text,
-                        path.place,
-                        &words,
-                    ));
-                }
-                let value = self.value(path, field, value)?;
-                BoundCondition::Compare {
-                    path: bound,
-                    operator: *operator,
-                    value,
-                }
-            }
-            Condition::In { path, values, negated } => {
-                let (bound, field) = self.filterable(path)?;
-                let values = values
-                    .iter()
-                    .map(|v| self.value(path, field, v))
-                    .collect::<Result<Vec<_>, _>>()?;
-                let texts = values
-                    .iter()
-                    .filter_map(Cell::as_text)
-                    .map(|t| if bound.exact { t.to_owned() } else { t.to_lowercase() })
-                    .collect();
-                BoundCondition::In {
-                    path: bound,
-                    values,
-                    texts,
-                    negated: *negated,
-                }
-            }
-        })
-    }
-
-    fn filterable(&self, path: &Path) -> Result<(BoundPath, &'s Field), QueryError> {
-        let (bound, field) = self.path(path)?;
-        if matches!(field.kind, FieldType::LongText | FieldType::Address) {
-            let words = format!("field '{}' can not be filtered in a query call", field.name);
-            return Err(QueryError::at(code::FIELD, self.text, path.place, &words));
-        }
-        Ok((bound, field))
-    }
-
-    fn value(&self, path: &Path, field: &Field, literal: &Literal) -> Result<Cell, QueryError> {
-        let kind = field.kind;
-        let cell = match literal {
-            Literal::Null => Some(Cell::Null),
-            Literal::Bool(b) => (kind == FieldType::Boolean).then_some(Cell::Bool(*b)),
-            Literal::Number(n) => kind.is_number().then_some(Cell::Number(*n)),
-            Literal::Date(d) => (kind == FieldType::Date).then_some(Cell::Date(*d)),
-            Literal::Instant(s) => (kind == FieldType::DateTime).then_some(Cell::Instant(*s)),
-            Literal::Text(t) if matches!(kind, FieldType::Id | FieldType::Reference) => {
-                let id = normalise(t).ok_or_else(|| {
-                    let words = format!("invalid ID field: {t}");
-                    QueryError::at("INVALID_QUERY_FILTER_OPERATOR", self.text, path.place, &words)
-                })?;
-                Some(Cell::Text(id.into()))
-            }
-            Literal::Text(t) if kind.is_text() => Some(if t.is_empty() { Cell::Null } else { Cell::text(t) }),
-            Literal::Text(_) => None,
-        };
-        cell.ok_or_else(|| {
-            let quotes = if kind.is_text() {
-                "should be enclosed in quotes"
-            } else {
-                "should not be enclosed in quotes"
-            };
-            let words = format!(
-                "value of filter criterion for field '{}' must be of type {} and {quotes}",
-                field.name,
-                kind.name()
-            );
-            QueryError::at(code::FIELD, self.text, path.place, &words)
-        })
     }
 }

@@ -1,9 +1,10 @@
 //! Whether a row meets a condition.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::ast::Operator;
-use super::bind::{BoundCondition, BoundPath};
+use super::plan::{BoundCondition, BoundExpr, BoundPath, Wanted};
 use crate::org::{Cell, Org, Row};
 
 static NULL: Cell = Cell::Null;
@@ -24,32 +25,75 @@ pub(super) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> &'o Cel
     &row.cells[path.field]
 }
 
-/// Whether the row meets the condition.
-pub(super) fn meets(org: &Org, row: &Row, condition: &BoundCondition) -> bool {
+/// The value of an expression for one row; an aggregate has none.
+pub(super) fn evaluate<'o>(org: &'o Org, row: &'o Row, expr: &BoundExpr) -> Cow<'o, Cell> {
+    match expr {
+        BoundExpr::Field(path) => Cow::Borrowed(value(org, row, path)),
+        BoundExpr::Part(function, path) => Cow::Owned(function.of(value(org, row, path))),
+        BoundExpr::Aggregate(..) => Cow::Borrowed(&NULL),
+    }
+}
+
+/// Whether what `of` says of expressions meets the condition.
+pub(super) fn meets<'o>(of: &dyn Fn(&BoundExpr) -> Cow<'o, Cell>, condition: &BoundCondition) -> bool {
     match condition {
-        BoundCondition::And(parts) => parts.iter().all(|p| meets(org, row, p)),
-        BoundCondition::Or(parts) => parts.iter().any(|p| meets(org, row, p)),
-        BoundCondition::Not(inner) => !meets(org, row, inner),
+        BoundCondition::And(parts) => parts.iter().all(|p| meets(of, p)),
+        BoundCondition::Or(parts) => parts.iter().any(|p| meets(of, p)),
+        BoundCondition::Not(inner) => !meets(of, inner),
         BoundCondition::Compare {
-            path,
+            expr,
             operator,
-            value: wanted,
-        } => compare(value(org, row, path), *operator, wanted, path.exact),
+            value: Wanted::Cell(wanted),
+        } => compare(&of(expr), *operator, wanted, expr.exact()),
+        BoundCondition::Compare {
+            expr,
+            operator,
+            value: Wanted::Span(from, until),
+        } => within(&of(expr), *operator, from, until),
         BoundCondition::In {
-            path,
+            expr,
             values,
             texts,
             negated,
         } => {
-            let cell = value(org, row, path);
-            let found = match cell {
-                Cell::Text(t) if path.exact => texts.contains(&**t),
+            let cell = of(expr);
+            let found = match &*cell {
+                Cell::Text(t) if expr.exact() => texts.contains(&**t),
                 Cell::Text(t) => texts.contains(&t.to_lowercase()),
                 Cell::Null => values.iter().any(Cell::is_null),
-                _ => values.contains(cell),
+                cell => values.contains(cell),
             };
             found != *negated
         }
+        BoundCondition::Includes { path, lists, negated } => {
+            let cell = of(&BoundExpr::Field(path.clone()));
+            let has: Vec<String> = cell
+                .as_text()
+                .map(|text| text.split(';').map(str::to_lowercase).collect())
+                .unwrap_or_default();
+            let found = lists.iter().any(|list| list.iter().all(|value| has.contains(value)));
+            found != *negated
+        }
+        // Resolved before a row is looked at.
+        BoundCondition::InQuery { .. } => false,
+    }
+}
+
+/// A date literal: before it, after it, or in it.
+fn within(cell: &Cell, operator: Operator, from: &Cell, until: &Cell) -> bool {
+    let (begun, over) = (
+        cell.compare(from).is_some_and(Ordering::is_ge),
+        cell.compare(until).is_some_and(Ordering::is_ge),
+    );
+    let known = !cell.is_null();
+    match operator {
+        Operator::Equal => begun && !over,
+        Operator::NotEqual => !begun || over,
+        Operator::Less => known && !begun,
+        Operator::LessOrEqual => known && !over,
+        Operator::Greater => over,
+        Operator::GreaterOrEqual => begun,
+        Operator::Like => false,
     }
 }
 

@@ -1,22 +1,27 @@
 //! Tokens to a tree. Keywords have no case; AND and OR do not mix without brackets, as in Salesforce.
 
 use super::QueryError;
-use super::ast::{Condition, Function, Group, Item, Literal, Operator, Order, Path, Query};
+use super::ast::{Expr, Function, Group, Item, Order, Path, Query};
+use super::dates::DateFunction;
 use super::lexer::{Token, tokens};
 use crate::org::code;
 
 /// Longest query in characters (contract 5).
 const MAX_QUERY: usize = 100_000;
 /// Deepest nesting of brackets.
-const MAX_DEPTH: usize = 100;
+pub(super) const MAX_DEPTH: usize = 100;
 /// Largest OFFSET (contract 5).
 const MAX_OFFSET: usize = 2_000;
+/// Words that are no alias.
+const KEYWORDS: [&str; 13] = [
+    "from", "where", "order", "limit", "offset", "using", "group", "having", "for", "with", "all", "update", "as",
+];
 
-struct Parser<'t> {
+pub(super) struct Parser<'t> {
     text: &'t str,
     tokens: Vec<(Token, usize)>,
     next: usize,
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 /// Reads a query.
@@ -41,39 +46,39 @@ pub(crate) fn parse(text: &str) -> Result<Query, QueryError> {
 }
 
 impl Parser<'_> {
-    fn peek(&self) -> &Token {
+    pub(super) fn peek(&self) -> &Token {
         self.tokens.get(self.next).map_or(&Token::End, |(t, _)| t)
     }
 
-    fn place(&self) -> usize {
+    pub(super) fn place(&self) -> usize {
         self.tokens.get(self.next).map_or(self.text.len(), |(_, p)| *p)
     }
 
-    fn advance(&mut self) -> Token {
+    pub(super) fn advance(&mut self) -> Token {
         let token = self.peek().clone();
         self.next += 1;
         token
     }
 
-    fn unexpected(&self) -> QueryError {
+    pub(super) fn unexpected(&self) -> QueryError {
         self.fail(&format!("unexpected token: '{}'", self.peek().shown()))
     }
 
-    fn fail(&self, words: &str) -> QueryError {
+    pub(super) fn fail(&self, words: &str) -> QueryError {
         QueryError::at(code::MALFORMED_QUERY, self.text, self.place(), words)
     }
 
-    fn is_word(&self, word: &str) -> bool {
+    pub(super) fn is_word(&self, word: &str) -> bool {
         matches!(self.peek(), Token::Word(w) if w.eq_ignore_ascii_case(word))
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    pub(super) fn word(&mut self, word: &str) -> bool {
         let found = self.is_word(word);
         self.next += usize::from(found);
         found
     }
 
-    fn sign(&mut self, sign: &str) -> bool {
+    pub(super) fn sign(&mut self, sign: &str) -> bool {
         let found = matches!(self.peek(), Token::Sign(s) if *s == sign);
         self.next += usize::from(found);
         found
@@ -87,7 +92,7 @@ impl Parser<'_> {
         }
     }
 
-    fn expect_sign(&mut self, sign: &str) -> Result<(), QueryError> {
+    pub(super) fn expect_sign(&mut self, sign: &str) -> Result<(), QueryError> {
         if self.sign(sign) {
             Ok(())
         } else {
@@ -102,13 +107,33 @@ impl Parser<'_> {
         }
     }
 
-    fn path(&mut self) -> Result<Path, QueryError> {
+    pub(super) fn path(&mut self) -> Result<Path, QueryError> {
         let place = self.place();
         let mut names = vec![self.name()?];
         while self.sign(".") {
             names.push(self.name()?);
         }
         Ok(Path { names, place })
+    }
+
+    /// Whether a bracket begins a query.
+    pub(super) fn opens_query(&self) -> bool {
+        let after = self.tokens.get(self.next + 1);
+        matches!(self.peek(), Token::Sign("("))
+            && matches!(after, Some((Token::Word(w), _)) if w.eq_ignore_ascii_case("select"))
+    }
+
+    /// A query in brackets.
+    pub(super) fn bracketed(&mut self) -> Result<Query, QueryError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.fail("the query is nested too deeply"));
+        }
+        self.expect_sign("(")?;
+        let query = self.query()?;
+        self.expect_sign(")")?;
+        self.depth -= 1;
+        Ok(query)
     }
 
     fn query(&mut self) -> Result<Query, QueryError> {
@@ -127,10 +152,8 @@ impl Parser<'_> {
         self.expect_word("from")?;
         let from_place = self.place();
         let from = self.name()?;
-        if self.is_name() {
-            let alias = self.name()?;
-            strip_alias(&mut items, &alias);
-        }
+        self.word("as");
+        let alias = if self.is_name() { Some(self.name()?) } else { None };
         if self.word("using") {
             self.expect_word("scope")?;
             self.name()?;
@@ -140,9 +163,22 @@ impl Parser<'_> {
         } else {
             None
         };
+        // SECURITY_ENFORCED, USER_MODE, SYSTEM_MODE: there is no field-level security to enforce.
+        if self.word("with") {
+            self.name()?;
+        }
+        let group = if self.word("group") { self.group()? } else { Vec::new() };
+        let having = if self.word("having") {
+            Some(self.condition()?)
+        } else {
+            None
+        };
         let order = if self.word("order") { self.order()? } else { Vec::new() };
         let limit = if self.word("limit") { Some(self.count()?) } else { None };
         let offset = if self.word("offset") { self.count()? } else { 0 };
+        if self.word("for") {
+            self.name()?;
+        }
         if offset > MAX_OFFSET {
             return Err(QueryError::new(
                 code::NUMBER_RANGE,
@@ -153,7 +189,10 @@ impl Parser<'_> {
             items,
             from,
             from_place,
+            alias,
             condition,
+            group,
+            having,
             order,
             limit,
             offset,
@@ -162,165 +201,90 @@ impl Parser<'_> {
 
     /// Whether a word that is no keyword follows: an alias.
     fn is_name(&self) -> bool {
-        const KEYWORDS: [&str; 10] = [
-            "where", "order", "limit", "offset", "using", "group", "having", "for", "with", "all",
-        ];
         matches!(self.peek(), Token::Word(w) if !KEYWORDS.iter().any(|k| w.eq_ignore_ascii_case(k)))
     }
 
     /// One SELECT item; None for `count()`.
     fn item(&mut self) -> Result<Option<Item>, QueryError> {
-        let path = self.path()?;
-        if !self.sign("(") {
-            return Ok(Some(Item::Field(path)));
+        if self.opens_query() {
+            return Ok(Some(Item::Children(Box::new(self.bracketed()?))));
         }
-        let function = path.names.join(".").to_lowercase();
-        if function == "count" && self.sign(")") {
-            return Ok(None);
-        }
-        let inner = self.path()?;
-        self.expect_sign(")")?;
-        if function == "fields" {
-            let group = match inner.names.join(".").to_lowercase().as_str() {
+        if self.is_word("fields") && matches!(self.tokens.get(self.next + 1), Some((Token::Sign("("), _))) {
+            self.next += 2;
+            let group = match self.name()?.to_lowercase().as_str() {
                 "all" => Group::All,
                 "standard" => Group::Standard,
                 "custom" => Group::Custom,
                 _ => return Err(self.unexpected()),
             };
+            self.expect_sign(")")?;
             return Ok(Some(Item::Fields(group)));
         }
-        let function = match function.as_str() {
-            "count" => Function::Count,
-            "min" => Function::Min,
-            "max" => Function::Max,
-            "sum" => Function::Sum,
-            "avg" => Function::Avg,
-            _ => {
-                return Err(QueryError::at(
-                    code::MALFORMED_QUERY,
-                    self.text,
-                    path.place,
-                    &format!("unknown function: {function}"),
-                ));
-            }
-        };
-        let alias = if self.is_name() && !self.is_word("from") {
-            Some(self.name()?)
-        } else {
-            None
-        };
-        Ok(Some(Item::Aggregate {
-            function,
-            path: inner,
-            alias,
-        }))
+        let expr = self.expr()?;
+        if expr == Expr::Aggregate(Function::Count, None, expr.place()) && self.is_word("from") {
+            return Ok(None);
+        }
+        let alias = if self.is_name() { Some(self.name()?) } else { None };
+        Ok(Some(Item::Value { expr, alias }))
     }
 
-    fn condition(&mut self) -> Result<Condition, QueryError> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(self.fail("the condition is nested too deeply"));
-        }
-        let first = self.term()?;
-        let joined = if self.is_word("and") {
-            Condition::And(self.joined("and", first)?)
-        } else if self.is_word("or") {
-            Condition::Or(self.joined("or", first)?)
-        } else {
-            first
-        };
-        self.depth -= 1;
-        Ok(joined)
-    }
-
-    fn joined(&mut self, word: &str, first: Condition) -> Result<Vec<Condition>, QueryError> {
-        let mut parts = vec![first];
-        while self.word(word) {
-            parts.push(self.term()?);
-        }
-        Ok(parts)
-    }
-
-    fn term(&mut self) -> Result<Condition, QueryError> {
-        if self.word("not") {
-            self.depth += 1;
-            if self.depth > MAX_DEPTH {
-                return Err(self.fail("the condition is nested too deeply"));
-            }
-            let inner = self.term()?;
-            self.depth -= 1;
-            return Ok(Condition::Not(Box::new(inner)));
-        }
-        if self.sign("(") {
-            let inner = self.condition()?;
-            self.expect_sign(")")?;
-            return Ok(inner);
-        }
+    /// A field, or a function of one.
+    pub(super) fn expr(&mut self) -> Result<Expr, QueryError> {
         let path = self.path()?;
-        if self.word("in") {
-            return Ok(Condition::In {
-                path,
-                values: self.list()?,
-                negated: false,
-            });
+        if !self.sign("(") {
+            return Ok(Expr::Field(path));
         }
-        if self.word("not") {
-            self.expect_word("in")?;
-            return Ok(Condition::In {
-                path,
-                values: self.list()?,
-                negated: true,
-            });
-        }
-        let operator = if self.word("like") {
-            Operator::Like
-        } else {
-            let operator = match self.peek() {
-                Token::Sign("=") => Operator::Equal,
-                Token::Sign("!=") => Operator::NotEqual,
-                Token::Sign("<") => Operator::Less,
-                Token::Sign("<=") => Operator::LessOrEqual,
-                Token::Sign(">") => Operator::Greater,
-                Token::Sign(">=") => Operator::GreaterOrEqual,
-                _ => return Err(self.unexpected()),
-            };
-            self.next += 1;
-            operator
+        let name = path.names.join(".").to_uppercase();
+        let aggregate = match name.as_str() {
+            "COUNT" => Some(Function::Count),
+            "COUNT_DISTINCT" => Some(Function::CountDistinct),
+            "MIN" => Some(Function::Min),
+            "MAX" => Some(Function::Max),
+            "SUM" => Some(Function::Sum),
+            "AVG" => Some(Function::Avg),
+            _ => None,
         };
-        let value = self.literal()?;
-        Ok(Condition::Compare { path, operator, value })
-    }
-
-    fn list(&mut self) -> Result<Vec<Literal>, QueryError> {
-        self.expect_sign("(")?;
-        let mut values = vec![self.literal()?];
-        while self.sign(",") {
-            values.push(self.literal()?);
+        if let Some(function) = aggregate {
+            if function == Function::Count && self.sign(")") {
+                return Ok(Expr::Aggregate(function, None, path.place));
+            }
+            let inner = self.path()?;
+            self.expect_sign(")")?;
+            return Ok(Expr::Aggregate(function, Some(inner), path.place));
+        }
+        // A label is the value, and the org has one currency and one time zone.
+        if matches!(name.as_str(), "TOLABEL" | "FORMAT" | "CONVERTCURRENCY") {
+            let inner = self.path()?;
+            self.expect_sign(")")?;
+            return Ok(Expr::Field(inner));
+        }
+        let Some(function) = DateFunction::read(&name) else {
+            let words = format!("unknown function: {}", path.names.join("."));
+            return Err(QueryError::at(code::MALFORMED_QUERY, self.text, path.place, &words));
+        };
+        let mut inner = self.path()?;
+        if self.sign("(") && inner.names.join(".").eq_ignore_ascii_case("convertTimezone") {
+            inner = self.path()?;
+            self.expect_sign(")")?;
         }
         self.expect_sign(")")?;
-        Ok(values)
+        Ok(Expr::Part(function, inner))
     }
 
-    fn literal(&mut self) -> Result<Literal, QueryError> {
-        let literal = match self.peek() {
-            Token::Text(t) => Literal::Text(t.clone()),
-            Token::Number(n) => Literal::Number(*n),
-            Token::Date(d) => Literal::Date(*d),
-            Token::Instant(s) => Literal::Instant(*s),
-            Token::Word(w) if w.eq_ignore_ascii_case("null") => Literal::Null,
-            Token::Word(w) if w.eq_ignore_ascii_case("true") => Literal::Bool(true),
-            Token::Word(w) if w.eq_ignore_ascii_case("false") => Literal::Bool(false),
-            _ => return Err(self.unexpected()),
-        };
-        self.next += 1;
-        Ok(literal)
+    fn group(&mut self) -> Result<Vec<Expr>, QueryError> {
+        self.expect_word("by")?;
+        let mut group = vec![self.expr()?];
+        while self.sign(",") {
+            group.push(self.expr()?);
+        }
+        Ok(group)
     }
 
     fn order(&mut self) -> Result<Vec<Order>, QueryError> {
         self.expect_word("by")?;
         let mut order = Vec::new();
         loop {
-            let path = self.path()?;
+            let expr = self.expr()?;
             let descending = self.word("desc");
             if !descending {
                 self.word("asc");
@@ -335,7 +299,7 @@ impl Parser<'_> {
                 false
             };
             order.push(Order {
-                path,
+                expr,
                 descending,
                 nulls_last,
             });
@@ -346,30 +310,26 @@ impl Parser<'_> {
     }
 
     fn count(&mut self) -> Result<usize, QueryError> {
-        match self.peek() {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "checked to be whole and in range"
-            )]
-            Token::Number(n) if n.fract() == 0.0 && (0.0..=1e9).contains(n) => {
-                let n = *n as usize;
-                self.next += 1;
-                Ok(n)
-            }
-            _ => Err(self.unexpected()),
+        match self.whole(1e9) {
+            Some(n) => Ok(n),
+            None => Err(self.unexpected()),
         }
     }
-}
 
-/// `SELECT a.Id FROM Account a` says the same as without the alias.
-fn strip_alias(items: &mut [Item], alias: &str) {
-    for item in items {
-        let (Item::Field(path) | Item::Aggregate { path, .. }) = item else {
-            continue;
-        };
-        if path.names.len() > 1 && path.names[0].eq_ignore_ascii_case(alias) {
-            path.names.remove(0);
+    /// A whole number of at most `most`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and in range"
+    )]
+    pub(super) fn whole(&mut self, most: f64) -> Option<usize> {
+        match self.peek() {
+            Token::Number(n) if n.fract() == 0.0 && (0.0..=most).contains(n) => {
+                let n = *n as usize;
+                self.next += 1;
+                Some(n)
+            }
+            _ => None,
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Rows of a query as JSON.
 
-use std::cmp::Ordering;
-
-use super::ast::Function;
-use super::bind::{Aggregate, Plan, Shown};
-use super::filter::value;
-use crate::org::{Cell, Org, Row, write_attributes, write_field, write_string, write_value};
+use super::group::GroupRow;
+use super::plan::{Grouping, Plan, Shown};
+use super::run::children;
+use crate::org::{Org, Row, write_attributes, write_field, write_string, write_value};
 
 /// Writes one row with its parents. `base` is `/services/data/v67.0`.
 pub(crate) fn write_row(out: &mut String, org: &Org, plan: &Plan, row: &Row, base: &str) {
@@ -16,7 +14,7 @@ pub(crate) fn write_row(out: &mut String, org: &Org, plan: &Plan, row: &Row, bas
 pub(crate) fn shown_fields(plan: &Plan) -> impl Iterator<Item = usize> {
     plan.shown.iter().filter_map(|shown| match shown {
         Shown::Field(field) => Some(*field),
-        Shown::Parent { .. } => None,
+        Shown::Parent { .. } | Shown::Children { .. } => None,
     })
 }
 
@@ -43,53 +41,40 @@ fn write_shown(out: &mut String, org: &Org, sobject: usize, row: &Row, shown: &[
                     None => out.push_str("null"),
                 }
             }
-        }
-    }
-    out.push('}');
-}
-
-/// Writes the one row of a query with aggregates.
-pub(crate) fn write_aggregates(out: &mut String, org: &Org, plan: &Plan, rows: &[std::sync::Arc<Row>]) {
-    out.push_str("{\"attributes\":{\"type\":\"AggregateResult\"}");
-    for aggregate in &plan.aggregates {
-        out.push(',');
-        write_string(out, &aggregate.name);
-        out.push(':');
-        write_value(out, &reduce(org, aggregate, rows));
-    }
-    out.push('}');
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the platform's numbers are doubles (contract 7.3)"
-)]
-fn reduce(org: &Org, aggregate: &Aggregate, rows: &[std::sync::Arc<Row>]) -> Cell {
-    let values = rows
-        .iter()
-        .map(|row| value(org, row, &aggregate.path))
-        .filter(|cell| !cell.is_null());
-    let best = |want: Ordering| {
-        let best = values
-            .clone()
-            .reduce(|best, cell| if cell.compare(best) == Some(want) { cell } else { best });
-        best.cloned().unwrap_or_default()
-    };
-    match aggregate.function {
-        Function::Count => Cell::Number(values.count() as f64),
-        Function::Min => best(Ordering::Less),
-        Function::Max => best(Ordering::Greater),
-        Function::Sum | Function::Avg => {
-            let numbers: Vec<f64> = values.filter_map(Cell::as_number).collect();
-            if numbers.is_empty() {
-                return Cell::Null;
+            Shown::Children { name, field, plan } => {
+                write_string(out, name);
+                out.push(':');
+                write_children(out, org, plan, *field, row, base);
             }
-            let sum: f64 = numbers.iter().sum();
-            Cell::Number(if aggregate.function == Function::Sum {
-                sum
-            } else {
-                sum / numbers.len() as f64
-            })
         }
     }
+    out.push('}');
+}
+
+/// A whole result inside of a row; null without children [null from memory].
+fn write_children(out: &mut String, org: &Org, plan: &Plan, field: usize, row: &Row, base: &str) {
+    let rows = children(org, plan, field, row.id(), row.is_deleted());
+    if rows.is_empty() {
+        return out.push_str("null");
+    }
+    out.push_str(&format!("{{\"totalSize\":{},\"done\":true,\"records\":[", rows.len()));
+    for (i, child) in rows.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_row(out, org, plan, child, base);
+    }
+    out.push_str("]}");
+}
+
+/// Writes one group.
+pub(crate) fn write_group(out: &mut String, grouping: &Grouping, group: &GroupRow) {
+    out.push_str("{\"attributes\":{\"type\":\"AggregateResult\"}");
+    for ((name, _), cell) in grouping.columns.iter().zip(group) {
+        out.push(',');
+        write_string(out, name);
+        out.push(':');
+        write_value(out, cell);
+    }
+    out.push('}');
 }

@@ -2,15 +2,25 @@
 
 use proptest::prelude::*;
 
-use super::ast::{Condition, Item, Literal, Operator, Path};
+use super::ast::{Condition, Expr, Item, Literal, Operator, Path};
 use super::filter::like;
 use super::{bind, parse};
 use crate::schema::standard_schema;
+
+/// 2026-11-25T12:00:00Z.
+const NOW: i64 = 1_795_608_000;
 
 fn path(names: &[&str], place: usize) -> Path {
     Path {
         names: names.iter().map(|n| (*n).to_owned()).collect(),
         place,
+    }
+}
+
+fn field(path: Path) -> Item {
+    Item::Value {
+        expr: Expr::Field(path),
+        alias: None,
     }
 }
 
@@ -22,14 +32,11 @@ fn a_whole_query() {
     .unwrap();
     assert_eq!(
         query.items,
-        [
-            Item::Field(path(&["Id"], 7)),
-            Item::Field(path(&["Account", "Name"], 11))
-        ]
+        [field(path(&["Id"], 7)), field(path(&["Account", "Name"], 11))]
     );
     assert_eq!(query.from, "Contact");
     let wanted = Condition::Compare {
-        path: path(&["Email"], 43),
+        expr: Expr::Field(path(&["Email"], 43)),
         operator: Operator::Equal,
         value: Literal::Text("a'b".into()),
     };
@@ -41,7 +48,12 @@ fn a_whole_query() {
 #[test]
 fn what_is_taken_and_what_is_refused() {
     let schema = standard_schema();
-    let code = |text: &str| parse(text).and_then(|q| bind(text, &q, &schema)).err().map(|e| e.code);
+    let code = |text: &str| {
+        parse(text)
+            .and_then(|q| bind(text, &q, &schema, NOW))
+            .err()
+            .map(|e| e.code)
+    };
     for (text, expected) in [
         ("select count() from Account", None),
         ("SELECT COUNT(Id) n FROM Account", None),
@@ -70,6 +82,88 @@ fn what_is_taken_and_what_is_refused() {
         ("SELECT Id FROM Contact WHERE Name = 'a", Some("MALFORMED_QUERY")),
         ("SELECT Id FROM Contact LIMIT -1", Some("MALFORMED_QUERY")),
         ("SELECT Id FROM Contact OFFSET 2001", Some("NUMBER_OUTSIDE_VALID_RANGE")),
+        (
+            "SELECT Id, (SELECT Id, c.Name FROM Contacts c WHERE Name != null ORDER BY Name LIMIT 2) FROM Account",
+            None,
+        ),
+        (
+            "SELECT Id, (SELECT Id FROM Nobodies) FROM Account",
+            Some("INVALID_TYPE"),
+        ),
+        (
+            "SELECT Id, (SELECT Id, (SELECT Id FROM Opportunities) FROM Contacts) FROM Account",
+            Some("MALFORMED_QUERY"),
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact WHERE LastName = 'L')",
+            None,
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id NOT IN (SELECT AccountId FROM Contact)",
+            None,
+        ),
+        (
+            "SELECT Id FROM Account WHERE Name IN (SELECT LastName FROM Contact)",
+            Some("MALFORMED_QUERY"),
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT Name FROM Account)",
+            Some("MALFORMED_QUERY"),
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT Id, Name FROM Account)",
+            Some("MALFORMED_QUERY"),
+        ),
+        (
+            "SELECT LeadSource, COUNT(Id) n, MAX(CreatedDate) FROM Contact GROUP BY LeadSource HAVING COUNT(Id) > 1 ORDER BY COUNT(Id) DESC NULLS LAST",
+            None,
+        ),
+        (
+            "SELECT Account.Name, COUNT(Id) FROM Contact GROUP BY Account.Name",
+            None,
+        ),
+        (
+            "SELECT CALENDAR_YEAR(CreatedDate), COUNT(Id) FROM Contact GROUP BY CALENDAR_YEAR(CreatedDate)",
+            None,
+        ),
+        (
+            "SELECT CALENDAR_YEAR(convertTimezone(CreatedDate)) y FROM Contact GROUP BY CALENDAR_YEAR(convertTimezone(CreatedDate))",
+            None,
+        ),
+        (
+            "SELECT COUNT_DISTINCT(AccountId) FROM Contact WHERE DAY_ONLY(CreatedDate) = TODAY",
+            None,
+        ),
+        (
+            "SELECT Name, COUNT(Id) FROM Contact GROUP BY LastName",
+            Some("MALFORMED_QUERY"),
+        ),
+        ("SELECT Name FROM Contact HAVING COUNT(Id) > 1", Some("MALFORMED_QUERY")),
+        ("SELECT Name n FROM Contact", Some("MALFORMED_QUERY")),
+        ("SELECT Id FROM Contact WHERE COUNT(Id) > 1", Some("MALFORMED_QUERY")),
+        ("SELECT SUM(Name) FROM Contact", Some("MALFORMED_QUERY")),
+        (
+            "SELECT CALENDAR_YEAR(Name) FROM Contact GROUP BY CALENDAR_YEAR(Name)",
+            Some("INVALID_FIELD"),
+        ),
+        (
+            "SELECT Id FROM Contact WHERE CreatedDate = LAST_N_DAYS:30 AND Birthdate < THIS_YEAR",
+            None,
+        ),
+        (
+            "SELECT Id FROM Contact WHERE CreatedDate = LAST_N_DAYS",
+            Some("MALFORMED_QUERY"),
+        ),
+        ("SELECT Id FROM Contact WHERE Name = TODAY", Some("INVALID_FIELD")),
+        (
+            "SELECT Id FROM Contact WHERE Status__c INCLUDES ('Active')",
+            Some("INVALID_QUERY_FILTER_OPERATOR"),
+        ),
+        (
+            "SELECT toLabel(Status__c), FORMAT(CreatedDate) FROM Contact WITH SECURITY_ENFORCED LIMIT 1 FOR VIEW",
+            None,
+        ),
+        ("SELECT nothing(Id) FROM Contact", Some("MALFORMED_QUERY")),
         ("SELECT Id FROM Nothing", Some("INVALID_TYPE")),
         ("SELECT nothing FROM Contact", Some("INVALID_FIELD")),
         ("SELECT Nothing.Name FROM Contact", Some("INVALID_FIELD")),
@@ -93,7 +187,7 @@ fn what_is_taken_and_what_is_refused() {
 fn an_unknown_object_is_named_with_its_place() {
     let text = "select count() from XYZZY";
     let error = parse(text)
-        .and_then(|q| bind(text, &q, &standard_schema()))
+        .and_then(|q| bind(text, &q, &standard_schema(), NOW))
         .unwrap_err();
     let start = "\nselect count() from XYZZY\n                    ^\nERROR at Row:1:Column:21\nsObject type 'XYZZY' is not supported.";
     assert!(error.message.starts_with(start), "{}", error.message);
@@ -102,16 +196,16 @@ fn an_unknown_object_is_named_with_its_place() {
 proptest! {
     #[test]
     fn no_text_breaks_the_parser(text in "\\PC{0,80}") {
-        if let Err(error) = parse(&text).and_then(|q| bind(&text, &q, &standard_schema())) {
+        if let Err(error) = parse(&text).and_then(|q| bind(&text, &q, &standard_schema(), NOW)) {
             prop_assert!(!error.message.is_empty());
         }
     }
 
     #[test]
     fn no_words_break_the_parser(words in proptest::collection::vec(
-        prop_oneof!["select|from|where|and|or|not|in|like|order|by|limit|null", "Id|Name|Account|Contact|é", "[(),.=<>!]", "'[a%_\\\\']{0,3}'", "[0-9-]{1,12}"], 0..20)) {
+        prop_oneof!["select|from|where|and|or|not|in|like|order|by|limit|null|group|having|count|max|LAST_N_DAYS|TODAY|includes", "Id|Name|Account|Contact|é", "[(),.=<>!:]", "'[a%_\\\\']{0,3}'", "[0-9-]{1,12}"], 0..20)) {
         let text = words.join(" ");
-        if let Err(error) = parse(&text).and_then(|q| bind(&text, &q, &standard_schema())) {
+        if let Err(error) = parse(&text).and_then(|q| bind(&text, &q, &standard_schema(), NOW)) {
             prop_assert!(!error.message.is_empty());
         }
     }

@@ -94,9 +94,20 @@ async fn the_rest_of_the_map() {
         prefixes,
         [
             ("Account", "001"),
+            ("Campaign", "701"),
+            ("CampaignMember", "00v"),
+            ("Case", "500"),
             ("Contact", "003"),
+            ("Event", "00U"),
+            ("Lead", "00Q"),
             ("Opportunity", "006"),
+            ("OpportunityLineItem", "00k"),
             ("Organization", "00D"),
+            ("Pricebook2", "01s"),
+            ("PricebookEntry", "01u"),
+            ("Product2", "01t"),
+            ("RecordType", "012"),
+            ("Task", "00T"),
             ("User", "005")
         ]
     );

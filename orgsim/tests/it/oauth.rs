@@ -266,7 +266,7 @@ async fn jwt_bearer_needs_the_key_of_the_app() {
     }
 }
 
-fn pems(key: &aws_lc_rs::rsa::KeyPair) -> (String, String) {
+pub(crate) fn pems(key: &aws_lc_rs::rsa::KeyPair) -> (String, String) {
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
     use aws_lc_rs::signature::KeyPair;
     let pem = |label: &str, der: &[u8]| {

@@ -1,11 +1,13 @@
 //! Change events, as the engine takes them in.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::ids::ReplayId;
 use crate::domain::salesforce_id::SalesforceId;
 pub use crate::domain::salesforce_value::SalesforceValue;
 use crate::domain::time::Timestamp;
+use crate::domain::value;
 
 /// What happened to the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub enum ChangeKind {
     Delete,
     /// Undeleted; all fields are in the event.
     Undelete,
+    /// No event but the record as a poll saw it, all mapped fields: what changed since the last look is told by comparing.
+    Seen,
     /// Something changed that the event does not tell: re-read the records.
     Gap,
     /// So much changed that the event names no records: re-read the object since then.
@@ -59,6 +63,18 @@ impl ChangeEvent {
     pub fn field(&self, name: &str) -> Option<&SalesforceValue> {
         self.fields.iter().find(|(n, _)| n.as_ref() == name).map(|(_, v)| v)
     }
+}
+
+/// A record's fields as the REST API writes them; none where it is no object of values that fields can have.
+pub fn row_values(json: &[u8]) -> Option<Vec<(Arc<str>, SalesforceValue)>> {
+    let fields: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(json).ok()?;
+    Some(
+        fields
+            .into_iter()
+            .filter(|(name, _)| name != "attributes")
+            .filter_map(|(name, raw)| Some((Arc::from(name.as_str()), value::from_rest(raw).ok()?)))
+            .collect(),
+    )
 }
 
 /// Some events, or none but a newer cursor (a keep-alive).

@@ -11,7 +11,8 @@ use super::Machine;
 use super::inbound::{Tally, Work, is_not_newer};
 use super::merge::{Heard, Verdict, tell, units};
 use super::own_writes::{
-    deleting, highest_seq, is_ours, soon_stood_over, stands_over, stood_over, wants_alive, written_by,
+    awaits, deleting, highest_seq, is_ours, soon_stood_over, stands_over, stood_over, wants_alive, written_by,
+    written_since,
 };
 use super::product_event::{self, changed};
 use super::questions;
@@ -63,11 +64,23 @@ impl Machine {
             .as_deref()
             .and_then(|name| event.field(name))
             .and_then(sequence_of);
-        if event.kind != ChangeKind::Undelete && self.is_of_the_dead(&key, id) {
-            tally.echoes += 1;
-            return;
-        }
-        if event.kind == ChangeKind::Create && self.came_too_late(&key, id, own, commit) {
+        let taken_back;
+        let (event, back) = match self.is_of_the_dead(&key, id) {
+            true if event.kind == ChangeKind::Seen && self.is_back(work, &key, id) => {
+                taken_back = ChangeEvent {
+                    kind: ChangeKind::Undelete,
+                    ..event.clone()
+                };
+                (&taken_back, true)
+            }
+            true if event.kind != ChangeKind::Undelete => {
+                tally.echoes += 1;
+                return;
+            }
+            _ => (event, false),
+        };
+        let may_be_late = matches!(event.kind, ChangeKind::Create | ChangeKind::Seen);
+        if may_be_late && self.came_too_late(&key, id, own, commit) {
             touched.insert(key);
             tally.echoes += 1;
             return;
@@ -77,7 +90,8 @@ impl Machine {
             return;
         }
         touched.insert(key.clone());
-        let heard = self.hear(work, &plan, event, id);
+        let anew = back || self.may_be_known(&plan, event, &key);
+        let heard = self.hear(work, &plan, event, id, anew);
         let Some(record) = self.table.records.get(&key) else {
             return;
         };
@@ -86,14 +100,30 @@ impl Machine {
             self.behind(&key);
             return;
         }
-        // What an undelete brings back is somebody's decision, whoever wrote it once.
-        let own = own.filter(|_| event.kind != ChangeKind::Undelete);
+        let looked_at = (event.kind == ChangeKind::Seen).then_some(own.unwrap_or(0));
+        // What an undelete brings back is somebody's decision, whoever wrote it once. A look finds the last sequence also
+        // where somebody else has changed the record since.
+        let own = own.filter(|seq| match event.kind {
+            ChangeKind::Undelete => false,
+            ChangeKind::Seen => awaits(record, *seq),
+            _ => true,
+        });
         let mut row = record.row.clone();
         if !is_not_newer(&row, event) {
             row.read_as_of_s = 0;
         }
         let mut verdict = Verdict::default();
         let mut heard = heard;
+        if let Some(seq) = looked_at {
+            heard.retain(|h| !written_since(record, seq, h.idx));
+            // A look tells every field: one that nobody has ever set is no news.
+            for h in heard.extract_if(.., |h| {
+                let unknown = !record.row.base.get(plan.version, h.idx).is_known();
+                unknown && h.told.as_ref().is_some_and(RawJson::is_null)
+            }) {
+                row.base.set(plan.version, h.idx, h.hash);
+            }
+        }
         if let Some(seq) = own {
             // What we wrote and the event does not tell had that value before: the write is in place all the same.
             for (idx, hash) in written_by(record, seq) {
@@ -154,13 +184,14 @@ impl Machine {
         commit: &mut Commit,
         touched: &mut BTreeSet<RecordKey>,
     ) {
-        let known = work.reads.contains_key(&id) || matches!(event.kind, ChangeKind::Create | ChangeKind::Undelete);
+        let whole = matches!(event.kind, ChangeKind::Create | ChangeKind::Undelete | ChangeKind::Seen);
+        let known = work.reads.contains_key(&id) || whole;
         if !known {
             return;
         }
         let now = self.now;
         let mut verdict = Verdict::default();
-        tell(plan, self.hear(work, plan, event, id), &mut verdict);
+        tell(plan, self.hear(work, plan, event, id, true), &mut verdict);
         let data = product_event::object(verdict.tell.into_iter());
         let key = RecordKey::keyless(Arc::clone(&plan.object), id);
         let record = self.table.records.entry(key.clone()).or_default();
@@ -198,8 +229,14 @@ impl Machine {
         }
     }
 
+    /// Whether a record that a look found, and that was deleted, was read since and is there.
+    fn is_back(&self, work: &Work, key: &RecordKey, id: SalesforceId) -> bool {
+        let wanted_gone = self.table.records.get(key).is_some_and(|record| deleting(record));
+        work.reads.contains_key(&id) && !work.is_gone(id) && !wanted_gone
+    }
+
     /// Whether the id is that of the record as it was before it was deleted: its late events are history.
-    fn is_of_the_dead(&self, key: &RecordKey, id: SalesforceId) -> bool {
+    pub(super) fn is_of_the_dead(&self, key: &RecordKey, id: SalesforceId) -> bool {
         let row = self.table.records.get(key).map(|r| &r.row);
         row.is_some_and(|row| row.salesforce_id != Some(id) && row.tombstone.is_some_and(|t| t.id == Some(id)))
     }

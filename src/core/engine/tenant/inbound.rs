@@ -14,11 +14,10 @@ use crate::domain::plan::{Kind, ObjectPlan};
 use crate::domain::row::Row;
 use crate::domain::salesforce_id::SalesforceId;
 use crate::domain::time::Timestamp;
-use crate::domain::value;
 use crate::engine::call::ReadRow;
 use crate::engine::classify::CallFault;
 use crate::engine::commit::{Commit, Script};
-use crate::engine::inbound::{ChangeEvent, ChangeKind, EventBatch, SalesforceValue};
+use crate::engine::inbound::{ChangeEvent, ChangeKind, EventBatch, SalesforceValue, row_values};
 
 /// How soon a read that failed is tried again.
 const READ_RETRY: Duration = Duration::from_secs(2);
@@ -254,7 +253,9 @@ impl Machine {
                 }
                 let fields = match self.record_of(work, event, *id) {
                     Some(key) if key.is_keyless() => continue,
-                    Some(key) if self.may_be_known(plan, event, &key) => columns(plan),
+                    Some(key) if self.may_be_known(plan, event, &key) || self.may_be_back(event, &key, *id) => {
+                        columns(plan)
+                    }
                     Some(_) => fields.clone(),
                     None => unknown_fields(plan, event),
                 };
@@ -289,11 +290,17 @@ impl Machine {
 
     /// Whether an event of somebody else's may tell of what was there when the record was read to be linked: older values
     /// would go to the product after newer ones, so the record is read again.
-    fn may_be_known(&self, plan: &ObjectPlan, event: &ChangeEvent, key: &RecordKey) -> bool {
+    pub(super) fn may_be_known(&self, plan: &ObjectPlan, event: &ChangeEvent, key: &RecordKey) -> bool {
         let told = !matches!(event.kind, ChangeKind::Delete | ChangeKind::Overflow);
-        let own = plan.sequence.as_deref().is_some_and(|name| event.field(name).is_some());
+        let own =
+            event.kind != ChangeKind::Seen && plan.sequence.as_deref().is_some_and(|name| event.field(name).is_some());
         let record = self.table.records.get(key);
         told && !own && record.is_some_and(|r| is_not_newer(&r.row, event))
+    }
+
+    /// Whether a look found a record that was deleted: it may be older than the delete, so the record is read.
+    fn may_be_back(&self, event: &ChangeEvent, key: &RecordKey, id: SalesforceId) -> bool {
+        event.kind == ChangeKind::Seen && self.is_of_the_dead(key, id)
     }
 
     pub(super) fn inbound_read(&mut self, ticket: u64, rows: Result<Vec<ReadRow>, CallFault>) {
@@ -307,7 +314,7 @@ impl Machine {
         match rows {
             Ok(rows) => {
                 for (id, row) in ids.into_iter().zip(rows) {
-                    match row.fields.as_deref().and_then(values_of) {
+                    match row.fields.as_deref().and_then(row_values) {
                         Some(values) => {
                             work.reads.insert(id, values);
                         }
@@ -435,7 +442,7 @@ pub(super) fn id_of(value: &SalesforceValue) -> Option<SalesforceId> {
 }
 
 /// API names of mapped fields that must be read before the event can be decided.
-fn missing_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
+pub(super) fn missing_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
     if event.kind == ChangeKind::Delete || event.kind == ChangeKind::Overflow {
         return Vec::new();
     }
@@ -473,16 +480,4 @@ fn unknown_fields(plan: &ObjectPlan, event: &ChangeEvent) -> Vec<Arc<str>> {
     } else {
         Vec::new()
     }
-}
-
-/// A record's fields as the REST API returned them.
-pub(super) fn values_of(json: &[u8]) -> Option<Vec<(Arc<str>, SalesforceValue)>> {
-    let fields: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(json).ok()?;
-    Some(
-        fields
-            .into_iter()
-            .filter(|(name, _)| name != "attributes")
-            .filter_map(|(name, raw)| Some((Arc::from(name.as_str()), value::from_rest(raw).ok()?)))
-            .collect(),
-    )
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Machine;
-use super::inbound::{Work, id_of};
+use super::inbound::{Work, id_of, missing_fields};
 use super::own_writes::{hash_of, stands_over, wants};
 use super::table::{Flight, Record, set_hash};
 use crate::domain::ids::{FieldIdx, RecordKey};
@@ -57,17 +57,25 @@ pub(super) struct Verdict {
 }
 
 impl Machine {
-    /// The event's mapped fields, normalised.
-    pub(super) fn hear(&self, work: &Work, plan: &ObjectPlan, event: &ChangeEvent, id: SalesforceId) -> Vec<Heard> {
-        let read = work.reads.get(&id);
+    /// The event's mapped fields, normalised; of what was read of the record only what was read for this event. With
+    /// `anew` that is the whole record. What the event holds was there, whatever a write of ours has made of it since.
+    pub(super) fn hear(
+        &self,
+        work: &Work,
+        plan: &ObjectPlan,
+        event: &ChangeEvent,
+        id: SalesforceId,
+        anew: bool,
+    ) -> Vec<Heard> {
+        let missing = missing_fields(plan, event);
         let mut heard = Vec::new();
         for field in &plan.fields {
-            let from_read = read
-                .and_then(|values| values.iter().find(|(n, _)| *n == field.salesforce))
-                .map(|(_, v)| v);
-            let in_event = event.field(&field.salesforce);
+            let name = &field.salesforce;
+            let from_read = work.read(id, name).filter(|_| anew || missing.contains(name));
             // A group is heard as a whole: from the read, where the event held a part of it only.
-            let Some(value) = from_read.or(in_event) else { continue };
+            let Some(value) = from_read.or_else(|| event.field(name)) else {
+                continue;
+            };
             if let Some(h) = self.hear_field(plan, field, value, |id| self.key_of(work, id)) {
                 heard.push(h);
             }

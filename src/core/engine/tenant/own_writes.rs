@@ -82,6 +82,17 @@ pub(super) fn stands_over(record: &Record, idx: FieldIdx) -> bool {
     record.row.unconfirmed.iter().any(|w| hash_of(w, idx).is_some())
 }
 
+/// Whether a look that found this sequence shows a write whose event is awaited.
+pub(super) fn awaits(record: &Record, seq: u64) -> bool {
+    seq > record.row.last_seq || known_writes(record).any(|w| w.seq == seq)
+}
+
+/// Whether a field may have been written by us after a look that found this sequence: the look says nothing of it.
+pub(super) fn written_since(record: &Record, seq: u64, idx: FieldIdx) -> bool {
+    known_writes(record).any(|w| w.seq > seq && hash_of(w, idx).is_some())
+        || record.doubt.is_some_and(|d| d.seq > seq && wants(record, idx))
+}
+
 /// Whether a later write of ours is on its way to this field: it will be history, unless the write fails.
 pub(super) fn soon_stood_over(record: &Record, seq: u64, idx: FieldIdx) -> bool {
     let flight = record.flying().map(|f| &f.write);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::inbound::{id_of, values_of};
+use super::inbound::id_of;
 use super::linking::Link;
 use super::matching::Sought;
 use super::merge::Heard;
@@ -19,6 +19,7 @@ use crate::domain::salesforce_value::SalesforceValue;
 use crate::domain::value;
 use crate::engine::call::ReadRow;
 use crate::engine::classify::CallFault;
+use crate::engine::inbound::row_values;
 use crate::engine::tenant::Note;
 
 /// Set by Salesforce at every change of a record, by whomever (contract.md 7.3).
@@ -153,7 +154,7 @@ impl Machine {
             .filter_map(|row| {
                 Some(Partner {
                     id: row.id,
-                    values: values_of(row.fields.as_deref()?)?,
+                    values: row_values(row.fields.as_deref()?)?,
                 })
             })
             .collect();

@@ -144,6 +144,11 @@ pub fn hear(machine: &mut Machine, events: Vec<ChangeEvent>) -> Commit {
         let keys = vec![None; ids.len()];
         out.extend(step(machine, NOW, Input::Resolved { ticket, keys }));
     }
+    emitted(out)
+}
+
+/// The step that tells the product.
+pub fn emitted(out: Vec<Effect>) -> Commit {
     let emitted = out.into_iter().find_map(|e| match e {
         Effect::Commit {
             commit,
@@ -159,7 +164,7 @@ pub fn kinds(commit: &Commit) -> Vec<EventType> {
     commit.outbox.iter().map(|e| e.kind).collect()
 }
 
-fn told(commit: &Commit, kind: EventType) -> String {
+pub fn told(commit: &Commit, kind: EventType) -> String {
     let event = commit.outbox.iter().find(|e| e.kind == kind).unwrap();
     String::from_utf8(event.data.as_ref().unwrap().expose().to_vec()).unwrap()
 }

@@ -1,0 +1,43 @@
+//! Users that come later, and users that go.
+
+use std::sync::Arc;
+
+use super::cell::Cell;
+use super::organisation::{Org, UserIdentity};
+use super::table::Row;
+use crate::schema::column;
+
+impl Org {
+    /// Writes the row of a new active user; `now` in seconds since 1970. None when the table is full.
+    pub fn add_user(&mut self, username: &str, first: &str, last: &str, now: i64) -> Option<UserIdentity> {
+        let record = self.plant_user(username, first, last, now)?;
+        Some(UserIdentity {
+            id: self.row(record)?.id().into(),
+            username: username.to_owned(),
+            name: (first.to_owned(), last.to_owned()),
+            bypass: false,
+        })
+    }
+
+    /// Sets `IsActive` of a user; `now` in seconds since 1970. No change event tells of it: users are not captured.
+    pub fn set_user_active(&mut self, id: &str, active: bool, now: i64) {
+        let Some(record) = self.locate(id) else { return };
+        let Some(field) = self.schema.sobjects[record.sobject].field("IsActive") else {
+            return;
+        };
+        let Some(mut cells) = self.row(record).map(|row| row.cells.clone()) else {
+            return;
+        };
+        cells[field] = Cell::Bool(active);
+        for date in [column::MODIFIED_DATE, column::MODSTAMP] {
+            cells[date] = Cell::Instant(now);
+        }
+        self.tables[record.sobject].put(record.slot, Some(Arc::new(Row { cells })));
+    }
+
+    /// 18-character id of the profile of all users; there is no row of it.
+    #[must_use]
+    pub fn profile_id(&self) -> String {
+        self.ids.id("00e", 0)
+    }
+}

@@ -1,0 +1,191 @@
+//! What SOQL can ask (contract 2.3; the reference's rules are V:SOQLPDF where not said otherwise).
+
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+/// Two accounts, five contacts, on a clock that stands at 2026-11-25T12:00:00Z.
+async fn furnished() -> Server {
+    let options = orgsim::Options {
+        stopped_at_ms: Some(1_795_608_000_000),
+        ..orgsim::Options::default()
+    };
+    let server = Server::with(options).await;
+    let acme = server
+        .create("Account", json!({"Name": "Acme", "Industry": "Banking"}))
+        .await;
+    let blue = server.create("Account", json!({"Name": "Blue"})).await;
+    server.create("Account", json!({"Name": "Empty"})).await;
+    for (name, account, source, born, seq) in [
+        ("a", Some(&acme), Some("Web"), Some("2026-11-24"), Some(1)),
+        ("b", Some(&acme), Some("Web"), Some("2026-11-25"), Some(2)),
+        ("c", Some(&blue), Some("Other"), Some("2025-12-31"), Some(4)),
+        ("d", None, Some("WEB"), None, None),
+        ("e", None, None, Some("2027-01-01"), Some(8)),
+    ] {
+        let row = json!({"LastName": name, "AccountId": account, "LeadSource": source, "Birthdate": born, "Tandem_Seq__c": seq});
+        server.create("Contact", row).await;
+    }
+    server
+}
+
+async fn ask(server: &Server, soql: &str) -> Value {
+    let answer = server.query(soql).await;
+    assert_eq!(answer.status, 200, "{soql}: {}", answer.text);
+    answer.body
+}
+
+fn records(body: &Value) -> Vec<Value> {
+    let strip = |record: &Value| {
+        let mut record = record.clone();
+        record.as_object_mut().unwrap().remove("attributes");
+        record
+    };
+    body["records"].as_array().unwrap().iter().map(strip).collect()
+}
+
+#[tokio::test]
+async fn groups_with_their_numbers() {
+    let server = furnished().await;
+    for (soql, expected) in [
+        (
+            "SELECT LeadSource, COUNT(Id), SUM(Tandem_Seq__c) total FROM Contact GROUP BY LeadSource ORDER BY LeadSource NULLS LAST",
+            json!([
+                {"LeadSource": "Other", "expr0": 1, "total": 4},
+                {"LeadSource": "Web", "expr0": 3, "total": 3},
+                {"LeadSource": null, "expr0": 1, "total": 8},
+            ]),
+        ),
+        (
+            "SELECT Account.Name, MAX(LastName) last FROM Contact WHERE AccountId != null GROUP BY Account.Name HAVING COUNT(Id) > 1",
+            json!([{"Name": "Acme", "last": "b"}]),
+        ),
+        (
+            "SELECT CALENDAR_YEAR(Birthdate) y, COUNT(Id) n FROM Contact WHERE Birthdate != null GROUP BY CALENDAR_YEAR(Birthdate) ORDER BY CALENDAR_YEAR(Birthdate) DESC LIMIT 2",
+            json!([{"y": 2027, "n": 1}, {"y": 2026, "n": 2}]),
+        ),
+        (
+            "SELECT COUNT(LeadSource), COUNT_DISTINCT(LeadSource) d, AVG(Tandem_Seq__c), MIN(Birthdate) FROM Contact",
+            json!([{"expr0": 4, "d": 2, "expr1": 3.75, "expr2": "2025-12-31"}]),
+        ),
+        (
+            "SELECT COUNT(Id) n FROM Contact WHERE LastName = 'nobody'",
+            json!([{"n": 0}]),
+        ),
+        (
+            "SELECT LeadSource FROM Contact WHERE LastName = 'nobody' GROUP BY LeadSource",
+            json!([]),
+        ),
+    ] {
+        let body = ask(&server, soql).await;
+        assert_eq!(json!(records(&body)), expected, "{soql}");
+        assert_eq!(body["totalSize"], expected.as_array().unwrap().len(), "{soql}");
+    }
+    let body = ask(&server, "SELECT COUNT(Id) FROM Contact").await;
+    assert_eq!(
+        body["records"][0]["attributes"],
+        json!({"type": "AggregateResult"}),
+        "F restforce"
+    );
+}
+
+#[tokio::test]
+async fn children_come_as_whole_results_inside_of_their_parents() {
+    let server = furnished().await;
+    let soql = "SELECT Name, (SELECT LastName, Account.Industry FROM Contacts WHERE LastName != 'a' ORDER BY LastName) FROM Account ORDER BY Name";
+    let body = ask(&server, soql).await;
+    let rows = records(&body);
+    assert_eq!(rows[0]["Contacts"]["totalSize"], 1);
+    assert_eq!(rows[0]["Contacts"]["done"], true);
+    let child = &rows[0]["Contacts"]["records"][0];
+    assert_eq!(child["attributes"]["type"], "Contact");
+    assert_eq!(
+        (&child["LastName"], &child["Account"]["Industry"]),
+        (&json!("b"), &json!("Banking"))
+    );
+    assert_eq!(rows[2]["Contacts"], Value::Null, "M");
+}
+
+#[tokio::test]
+async fn rows_are_found_by_what_other_rows_name() {
+    let server = furnished().await;
+    let names = |body: &Value| -> String {
+        records(body)
+            .iter()
+            .map(|r| r["Name"].as_str().unwrap().to_owned() + " ")
+            .collect()
+    };
+    for (condition, expected) in [
+        ("Id IN (SELECT AccountId FROM Contact)", "Acme Blue "),
+        (
+            "Id IN (SELECT AccountId FROM Contact WHERE LastName IN ('c', 'd'))",
+            "Blue ",
+        ),
+        (
+            "Id NOT IN (SELECT AccountId FROM Contact WHERE AccountId != null)",
+            "Empty ",
+        ),
+        (
+            "Name LIKE '%e' AND Id IN (SELECT AccountId FROM Contact WHERE LastName = 'a')",
+            "Acme ",
+        ),
+        (
+            "(Industry = 'Banking' OR Id IN (SELECT AccountId FROM Contact WHERE LastName = 'c'))",
+            "Acme Blue ",
+        ),
+    ] {
+        let body = ask(
+            &server,
+            &format!("SELECT Name FROM Account WHERE {condition} ORDER BY Name"),
+        )
+        .await;
+        assert_eq!(names(&body), expected, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn date_literals_and_functions_filter() {
+    let server = furnished().await;
+    for (condition, expected) in [
+        ("Birthdate = TODAY", "b"),
+        ("Birthdate < TODAY", "ac"),
+        ("Birthdate <= TODAY", "abc"),
+        ("Birthdate > TODAY", "e"),
+        ("Birthdate >= TODAY", "be"),
+        ("Birthdate != TODAY", "acde"),
+        ("Birthdate = LAST_N_DAYS:1", "ab"),
+        ("Birthdate = NEXT_YEAR", "e"),
+        ("CreatedDate = TODAY", "abcde"),
+        ("CreatedDate < TODAY", ""),
+        ("CALENDAR_MONTH(Birthdate) = 12", "c"),
+        ("DAY_ONLY(CreatedDate) = 2026-11-25", "abcde"),
+        ("HOUR_IN_DAY(CreatedDate) IN (11, 12)", "abcde"),
+    ] {
+        let soql = format!("SELECT LastName FROM Contact WHERE {condition} ORDER BY LastName");
+        let found = records(&ask(&server, &soql).await);
+        let found: String = found.iter().map(|r| r["LastName"].as_str().unwrap()).collect();
+        assert_eq!(found, expected, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn columns_are_described_when_asked_for() {
+    let server = furnished().await;
+    let request = server.request("GET", &format!("{}/query", crate::server::V)).query(&[
+        ("q", "SELECT Id, LastName, Account.Name FROM Contact"),
+        ("columns", "true"),
+    ]);
+    let body = server.send(request).await.body;
+    assert_eq!(
+        (&body["entityName"], &body["idSelected"], &body["groupBy"]),
+        (&json!("Contact"), &json!(true), &json!(false))
+    );
+    let columns = body["columnMetadata"].as_array().unwrap();
+    let names: Vec<&str> = columns.iter().map(|c| c["columnName"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["Id", "LastName", "Account"],
+        "observed 2026: the sf CLI asks for this"
+    );
+    assert_eq!(columns[2]["joinColumns"][0]["columnName"], "Name");
+}
