@@ -18,10 +18,12 @@ pub(crate) enum Column {
         /// Its name in small letters: rows look their fields up by it, and small letters are found at once.
         name: String,
     },
-    /// A parent, named by an external id: `Account.Tandem_Key__c`, `Account:Parent.Tandem_Key__c`.
+    /// A parent, named by an external id: `Account.Tandem_Key__c`, `Lead:Who.Email`.
     Parent {
         /// Relationship name in small letters.
         relationship: String,
+        /// API name of the parent's object, where the reference may name several.
+        object: Option<String>,
         /// API name of the parent's field.
         key: String,
     },
@@ -75,14 +77,18 @@ fn column(schema: &Schema, sobject: usize, name: &str) -> Option<Column> {
     };
     let field = object.relationship(relationship)?;
     let targets = &object.fields[field].reference_to;
+    let several = targets.len() > 1;
     let target = match named {
         Some(named) => targets.iter().find(|t| t.eq_ignore_ascii_case(named))?,
+        // Without its type such a parent cannot be found [from memory].
+        None if several => return None,
         None => targets.first()?,
     };
     let target = &schema.sobjects[schema.place(target)?];
     let key = &target.fields[target.field(key)?];
     key.finds_rows().then(|| Column::Parent {
         relationship: relationship.to_ascii_lowercase(),
+        object: several.then(|| target.name.to_string()),
         key: key.name.to_string(),
     })
 }

@@ -9,16 +9,51 @@ use crate::org::{Cell, Org, Row, format_date, format_instant, write_value as wri
 use crate::schema::{FieldType, Schema};
 use crate::soql::{self, Expr, Item, Plan, QueryError};
 
+/// One step of a path, in the object where it is expected.
+#[derive(Debug, Clone, PartialEq)]
+struct Step {
+    /// Relationship name, or name of the field at the end.
+    name: Arc<str>,
+    /// Place of the object, and of the field in it.
+    sobject: usize,
+    field: usize,
+}
+
+impl Step {
+    /// Place of the field in the object that is there: a reference to several objects leads to others than expected.
+    fn field_in(&self, schema: &Schema, sobject: usize, is_hop: bool) -> Option<usize> {
+        if sobject == self.sobject {
+            return Some(self.field);
+        }
+        let object = &schema.sobjects[sobject];
+        if is_hop {
+            object.relationship(&self.name)
+        } else {
+            object.field(&self.name)
+        }
+    }
+}
+
 /// One column: the way to its field over parents.
 #[derive(Debug, Clone, PartialEq)]
 struct Column {
     /// `Account.Name`.
     name: String,
-    /// Reference fields on the way.
-    hops: Vec<usize>,
-    /// Place of the field in the last object.
-    field: usize,
+    hops: Vec<Step>,
+    last: Step,
     kind: FieldType,
+}
+
+impl Column {
+    /// The value for a row of an object; None without a parent on the way.
+    fn value<'o>(&self, org: &'o Org, mut sobject: usize, mut row: &'o Arc<Row>) -> Option<&'o Cell> {
+        for hop in &self.hops {
+            let field = hop.field_in(&org.schema, sobject, true)?;
+            let record = org.locate(row.cells[field].as_text()?)?;
+            (sobject, row) = (record.sobject, org.row(record)?);
+        }
+        Some(&row.cells[self.last.field_in(&org.schema, sobject, false)?])
+    }
 }
 
 /// A query that a bulk job can run.
@@ -104,14 +139,8 @@ impl Selection {
             if i > 0 {
                 out.push(char::from(dialect.delimiter.byte()));
             }
-            let mut row = Some(row);
-            for hop in &column.hops {
-                row = row
-                    .and_then(|r| r.cells[*hop].as_text())
-                    .and_then(|id| org.locate(id))
-                    .and_then(|r| org.row(r));
-            }
-            write_cell(out, row.map_or(&Cell::Null, |r| &r.cells[column.field]), column.kind);
+            let cell = column.value(org, self.plan.sobject, row);
+            write_cell(out, cell.unwrap_or(&Cell::Null), column.kind);
         }
         out.push_str(dialect.ending.text());
     }
@@ -139,27 +168,37 @@ fn write_cell(out: &mut String, cell: &Cell, kind: FieldType) {
 
 /// The column that a path names; the plan was made of the same path, so there is one.
 fn column(schema: &Schema, sobject: usize, names: &[String]) -> Option<Column> {
-    let mut object = &schema.sobjects[sobject];
-    let (mut hops, mut shown) = (Vec::new(), String::new());
+    let (mut at, mut hops, mut shown) = (sobject, Vec::new(), String::new());
+    let object = &schema.sobjects[sobject];
     let (last, parents) = names.split_last()?;
     // The object's own name may lead the path.
     let own = |first: &&String| first.eq_ignore_ascii_case(&object.name) && object.relationship(first).is_none();
     let skip = usize::from(parents.first().filter(own).is_some());
     for parent in &parents[skip..] {
-        let hop = object.relationship(parent)?;
-        let reference = &object.fields[hop];
-        shown.push_str(reference.relationship.as_deref().unwrap_or_default());
+        let field = schema.sobjects[at].relationship(parent)?;
+        let reference = &schema.sobjects[at].fields[field];
+        let name = Arc::clone(reference.relationship.as_ref()?);
+        shown.push_str(&name);
         shown.push('.');
-        object = &schema.sobjects[schema.place(reference.reference_to.first()?)?];
-        hops.push(hop);
+        hops.push(Step {
+            name,
+            sobject: at,
+            field,
+        });
+        at = schema.place(reference.reference_to.first()?)?;
     }
-    let field = object.field(last)?;
-    shown.push_str(&object.fields[field].name);
+    let field = schema.sobjects[at].field(last)?;
+    let name = Arc::clone(&schema.sobjects[at].fields[field].name);
+    shown.push_str(&name);
     Some(Column {
         name: shown,
         hops,
-        field,
-        kind: object.fields[field].kind,
+        kind: schema.sobjects[at].fields[field].kind,
+        last: Step {
+            name,
+            sobject: at,
+            field,
+        },
     })
 }
 
@@ -259,6 +298,11 @@ mod tests {
             ),
             ("SELECT FIELDS(STANDARD) FROM Account", ""),
             ("SELECT a.Name FROM Account a", ""),
+            (
+                "SELECT Id FROM Contact WHERE AccountId IN (SELECT Id FROM Account) AND CreatedDate = LAST_N_DAYS:2",
+                "",
+            ),
+            ("SELECT CALENDAR_YEAR(CreatedDate) FROM Contact", "MALFORMED_QUERY"),
             ("SELECT MailingAddress FROM Contact", "FUNCTIONALITY_NOT_ENABLED"),
             (
                 "SELECT Account.BillingAddress FROM Contact",

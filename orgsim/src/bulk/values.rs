@@ -55,11 +55,20 @@ pub(crate) fn members<'b>(
                 };
                 (Cow::Borrowed(name.as_str()), value)
             }
-            Column::Parent { relationship, key } => {
+            Column::Parent {
+                relationship,
+                object,
+                key,
+            } => {
                 let value = if value == NULL {
                     Json::Null
                 } else {
-                    Json::Object(vec![(Cow::Borrowed(key.as_str()), Json::Text(value))])
+                    let kind = object.as_ref().map(|object| {
+                        let kind = ("type".into(), Json::Text(Cow::Borrowed(object.as_str())));
+                        ("attributes".into(), Json::Object(vec![kind]))
+                    });
+                    let key = (Cow::Borrowed(key.as_str()), Json::Text(value));
+                    Json::Object(kind.into_iter().chain([key]).collect())
                 };
                 (Cow::Borrowed(relationship.as_str()), value)
             }

@@ -304,3 +304,27 @@ async fn parents_by_external_id() {
     let rows = server.query("SELECT AccountId FROM Contact ORDER BY Id LIMIT 1").await;
     assert_eq!(rows.body["records"][0]["AccountId"], Value::Null);
 }
+
+#[tokio::test]
+async fn parents_of_several_kinds() {
+    let server = Server::start().await;
+    server
+        .create("Contact", json!({"LastName": "c", "Email": "one@x.example"}))
+        .await;
+    let lead = server
+        .create(
+            "Lead",
+            json!({"LastName": "l", "Company": "x", "Email": "one@x.example"}),
+        )
+        .await;
+    let task = |header: &str| format!("Subject,{header}\nx,one@x.example\n");
+    let done = run(&server, job("insert", "Task"), &task("Lead:Who.Email")).await;
+    assert_eq!(done["numberRecordsFailed"], 0, "{:?}", errors(&server, &done).await);
+    let made = server.query("SELECT WhoId FROM Task").await;
+    assert_eq!(made.body["records"][0]["WhoId"], lead);
+    for header in ["Who.Email", "Account:Who.Email"] {
+        let done = run(&server, job("insert", "Task"), &task(header)).await;
+        let words = format!("InvalidBatch : Field name not found : {header}");
+        assert_eq!(done["errorMessage"], words, "M");
+    }
+}

@@ -298,3 +298,21 @@ async fn queries_that_are_ended_and_forgotten() {
     // A job of one kind is none of the other.
     assert_eq!(server.get(&format!("/jobs/ingest/{id}")).await.status, 404);
 }
+
+#[tokio::test]
+async fn parents_of_several_kinds_show_their_own_fields() {
+    let server = Server::start().await;
+    let contact = server.create("Contact", json!({"LastName": "c"})).await;
+    let lead = server.create("Lead", json!({"LastName": "l", "Company": "x"})).await;
+    for who in [&contact, &lead] {
+        server.create("Task", json!({"Subject": "s", "WhoId": who})).await;
+    }
+    let id = done(
+        &server,
+        soql("SELECT Who.LastName, Who.Owner.Username FROM Task ORDER BY Id"),
+    )
+    .await;
+    let user = server.orgs[0]["username"].as_str().unwrap();
+    let expected = format!("\"Who.LastName\",\"Who.Owner.Username\"\n\"c\",\"{user}\"\n\"l\",\"{user}\"\n");
+    assert_eq!(results(&server, &id, "").await.text, expected);
+}
