@@ -41,10 +41,22 @@ fn task(session: &Session<'_>, kind: &str, job: SharedJob) -> Task {
     }
 }
 
+/// Does the work. A fault of the simulator itself ends the job: whoever waits for it should not wait for ever.
+fn start(job: SharedJob, work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = tokio::spawn(work).await {
+            tracing::error!(%error, "a bulk job failed inside the simulator");
+            let mut job = hold(&job);
+            let changed_ms = job.changed_ms;
+            job.fail("InternalServerError : An unexpected error occurred.", changed_ms);
+        }
+    });
+}
+
 /// Works on the rows of an upload.
 pub(super) fn ingest(session: &Session<'_>, job: SharedJob) {
-    let task = task(session, "ingest", job);
-    tokio::spawn(async move {
+    let task = task(session, "ingest", Arc::clone(&job));
+    start(job, async move {
         task.wait().await;
         let Some(mut work) = task.begin() else { return };
         let fail_after = task.org.faults().bulk_fail_after(&task.path);
@@ -57,8 +69,8 @@ pub(super) fn ingest(session: &Session<'_>, job: SharedJob) {
 
 /// Works on a query.
 pub(super) fn query(session: &Session<'_>, job: SharedJob) {
-    let task = task(session, "query", job);
-    tokio::spawn(async move {
+    let task = task(session, "query", Arc::clone(&job));
+    start(job, async move {
         task.wait().await;
         let fails = task.org.faults().bulk_fail_after(&task.path).is_some();
         let Some((selection, rows)) = task.select() else { return };
