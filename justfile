@@ -33,7 +33,7 @@ deep times="20":
 
 # Every fuzz target for so many minutes, one after the other; TANDEM_FUZZ_SEED repeats a run
 fuzz minutes="1" *name="fuzz_":
-    TANDEM_FUZZ_SECONDS=$(({{minutes}} * 60)) cargo test -p tandem --lib --test fuzz {{name}} -- --nocapture --test-threads 1
+    TANDEM_FUZZ_SECONDS=$(({{minutes}} * 60)) cargo test -p tandem -p orgsim --lib --test fuzz {{name}} -- --nocapture --test-threads 1
 
 # The mixed load test with its oracle
 load *args:

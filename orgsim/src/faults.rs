@@ -17,15 +17,19 @@ pub(crate) struct Rule {
     /// Chance in percent; 100 when missing.
     #[serde(default = "always")]
     pub(crate) percent: f64,
-    /// Only calls whose path contains this.
+    /// Only calls and bulk jobs whose path contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
-    /// Body of kind `status`, sent as JSON where it begins like JSON; a page of HTML when missing.
+    /// Body of kind `status`, sent as JSON where it begins like JSON; a page of HTML when missing. Of kind
+    /// `bulk_fail_after` the job's `errorMessage`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) body: Option<String>,
-    /// Milliseconds of kind `delay`.
+    /// Milliseconds of kinds `delay` and `bulk_delay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ms: Option<u64>,
+    /// Rows of kind `bulk_fail_after`; none when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<usize>,
 }
 
 fn always() -> f64 {
@@ -46,6 +50,12 @@ pub(crate) enum Kind {
     Delay,
     /// Rows fail with `UNABLE_TO_LOCK_ROW`; the chance is a row's.
     Lock,
+    /// A bulk job waits before it begins and after each chunk; the chance is a chunk's.
+    #[serde(rename = "bulk_delay")]
+    BulkDelay,
+    /// A bulk job fails when so many rows were worked on; the chance is a job's.
+    #[serde(rename = "bulk_fail_after")]
+    BulkFailAfter,
 }
 
 /// How an answer is spoiled.
@@ -106,6 +116,9 @@ impl Faults {
                 fate.lock_percent = fate.lock_percent.max(rule.percent);
                 continue;
             }
+            if matches!(rule.kind, Kind::BulkDelay | Kind::BulkFailAfter) {
+                continue;
+            }
             // One answer a call: what comes after the first that is given does not strike.
             if (rule.kind == Kind::Status && fate.status.is_some()) || !self.dice.happens(rule.percent) {
                 continue;
@@ -118,10 +131,47 @@ impl Faults {
                 Kind::Drop => fate.cut = Cut::Nothing,
                 Kind::Truncate if fate.cut == Cut::Whole => fate.cut = Cut::Half,
                 Kind::Delay => fate.delay_ms += rule.ms.unwrap_or(0),
-                Kind::Truncate | Kind::Lock => {}
+                Kind::Truncate | Kind::Lock | Kind::BulkDelay | Kind::BulkFailAfter => {}
             }
         }
         fate
+    }
+
+    /// The rules of one kind that strike a bulk job with this path now.
+    fn strike(&mut self, kind: Kind, path: &str) -> Vec<Rule> {
+        let mut struck = Vec::new();
+        for (rule, n) in &mut self.rules {
+            let meant = rule.kind == kind && rule.path.as_ref().is_none_or(|p| path.contains(p.as_str()));
+            if meant && self.dice.happens(rule.percent) {
+                *n += 1;
+                struck.push(rule.clone());
+            }
+        }
+        struck
+    }
+
+    /// How long a bulk job with this path waits now, in milliseconds.
+    pub(crate) fn bulk_delay(&mut self, path: &str) -> u64 {
+        let rules = self.strike(Kind::BulkDelay, path);
+        rules.iter().filter_map(|r| r.ms).sum()
+    }
+
+    /// After how many rows a bulk job with this path fails, and with which `errorMessage` where the rule says one.
+    pub(crate) fn bulk_fail_after(&mut self, path: &str) -> Option<(usize, Option<String>)> {
+        let rules = self.strike(Kind::BulkFailAfter, path);
+        let first = rules.into_iter().next()?;
+        Some((first.rows.unwrap_or(0), first.body))
+    }
+
+    /// Which of `rows` rows of a bulk job with this path are locked.
+    pub(crate) fn bulk_locked(&mut self, path: &str, rows: usize) -> Vec<bool> {
+        let locks = self.rules.iter().map(|(rule, _)| rule);
+        let locks = locks.filter(|r| r.kind == Kind::Lock && r.path.as_ref().is_none_or(|p| path.contains(p.as_str())));
+        let fate = Fate {
+            lock_percent: locks.map(|r| r.percent).fold(0.0, f64::max),
+            ..Fate::default()
+        };
+        self.locked(&fate, rows)
     }
 
     /// Which of `rows` rows are locked.

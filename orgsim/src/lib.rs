@@ -9,6 +9,7 @@ pub mod org;
 pub mod schema;
 
 mod admin;
+mod bulk;
 mod clock;
 mod cursors;
 mod faults;
@@ -19,6 +20,7 @@ mod soql;
 mod usage;
 mod world;
 
+pub use bulk::BulkLimits;
 pub use simulator::{Options, Simulator, StartError};
 
 /// The Pub/Sub API's messages, client and server, generated from `proto/pubsub_api.proto`.

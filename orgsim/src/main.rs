@@ -108,6 +108,7 @@ impl Arguments {
             fence: !self.no_fence,
             schema: schema.collect::<Result<_, String>>()?,
             stopped_at_ms: self.stopped_clock,
+            ..Options::default()
         })
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::bulk::BulkLimits;
 use crate::bus::{self, Bus};
 use crate::commit::CommitSink;
 use crate::directory::Directory;
@@ -40,6 +41,8 @@ pub struct Options {
     pub api_version: String,
     /// API calls that an org allows in a rolling day.
     pub daily_calls: u64,
+    /// What an org allows of its bulk jobs in a rolling day.
+    pub bulk: BulkLimits,
     /// Whether the fence's validation rules are installed.
     pub fence: bool,
     /// Custom objects and fields of every org.
@@ -61,6 +64,7 @@ impl Default for Options {
             request_limit: Duration::from_secs(600),
             api_version: "67.0".to_owned(),
             daily_calls: 100_000,
+            bulk: BulkLimits::default(),
             fence: true,
             schema: Vec::new(),
             stopped_at_ms: None,

@@ -30,6 +30,8 @@ pub(crate) enum Call {
     Query,
     /// `GET` and `POST /composite/sobjects/{type}`.
     Retrieve,
+    /// Everything under `/jobs`, each look at a job too.
+    Bulk,
 }
 
 impl Call {
@@ -45,6 +47,7 @@ impl Call {
             Self::Describe => "describe",
             Self::Query => "query",
             Self::Retrieve => "retrieve",
+            Self::Bulk => "bulk",
         }
     }
 }
@@ -76,6 +79,7 @@ impl Usage {
             Call::Describe,
             Call::Query,
             Call::Retrieve,
+            Call::Bulk,
         ];
         Self {
             daily,

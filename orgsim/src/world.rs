@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use serde_json::{Value, json};
 
+use crate::bulk::Jobs;
 use crate::clock::Clock;
 use crate::commit::{Commit, CommitSink, Disturbance};
 use crate::cursors::Cursors;
@@ -16,7 +17,8 @@ use crate::schema::{Schema, SchemaProblem, standard_schema};
 use crate::simulator::Options;
 use crate::usage::Usage;
 
-/// One org and its surroundings. Each part has its own lock; none is held while another is taken, but for the org's own.
+/// One org and its surroundings. Each part has its own lock; none is held while another is taken, but for the org's own and
+/// that of a single bulk job, which is taken before the others.
 pub(crate) struct OrgHandle {
     /// Who it is.
     pub(crate) identity: OrgIdentity,
@@ -31,6 +33,7 @@ pub(crate) struct OrgHandle {
     usage: Mutex<Usage>,
     faults: Mutex<Faults>,
     cursors: Mutex<Cursors>,
+    jobs: Mutex<Jobs>,
     first_token: OnceLock<String>,
 }
 
@@ -44,6 +47,7 @@ impl OrgHandle {
         let seed = options.seed;
         let org = Org::new(name, Arc::clone(schema), Arc::clone(sink), seed, options.fence, now);
         let identity = org.identity.clone();
+        let jobs = Jobs::new(org.id_space(), options.bulk);
         let mut secrets = Stream::new(seed, &format!("app {name}"));
         let client_id = format!("3MVG9{}", secrets.text(80));
         let client_secret = secrets.text(64).to_uppercase();
@@ -60,6 +64,7 @@ impl OrgHandle {
             usage: Mutex::new(Usage::new(options.daily_calls)),
             faults: Mutex::new(Faults::new(Stream::new(seed, &format!("faults {name}")))),
             cursors: Mutex::new(cursors),
+            jobs: Mutex::new(jobs),
             first_token: OnceLock::new(),
         }
     }
@@ -87,6 +92,11 @@ impl OrgHandle {
     /// Its query cursors, locked.
     pub(crate) fn cursors(&self) -> MutexGuard<'_, Cursors> {
         lock(&self.cursors)
+    }
+
+    /// Its bulk jobs, locked. Each job has a lock of its own: whoever needs both takes that first.
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        lock(&self.jobs)
     }
 
     /// A caller through the REST API.

@@ -108,3 +108,31 @@ test("lists what was updated and deleted", async () => {
   const deleted = await conn.sobject("Account").deleted(from, until);
   assert.ok(deleted.deletedRecords.length > 0);
 });
+
+test("loads, queries and deletes in bulk", async () => {
+  conn.bulk2.pollInterval = 100;
+  conn.bulk2.pollTimeout = 60_000;
+  const input = Array.from({ length: 450 }, (_, n) => ({
+    LastName: n % 100 === 7 ? "" : `bulk ${n}`,
+    Title: `a, "b"\n${n}`,
+    Tandem_Key__c: `bulk-${n}`,
+  }));
+  const load = (operation, rows, more) =>
+    conn.bulk2.loadAndWaitForResults({ object: "Contact", operation, input: rows, lineEnding: "LF", ...more });
+  const made = await load("insert", input);
+  assert.deepEqual([made.successfulResults.length, made.failedResults.length], [445, 5]);
+  assert.match(made.failedResults[0].sf__Error, /^REQUIRED_FIELD_MISSING:.*:LastName --$/);
+  const again = input.slice(0, 3).map((row) => ({ LastName: "again", Tandem_Key__c: row.Tandem_Key__c }));
+  const upserted = await load("upsert", again, { externalIdFieldName: "Tandem_Key__c" });
+  assert.ok(upserted.successfulResults.every((row) => row.sf__Created === "false"));
+  const rows = await (await conn.bulk2.query("SELECT Id, Title FROM Contact WHERE Tandem_Key__c LIKE 'bulk-%'")).toArray();
+  assert.equal(rows.length, 445);
+  assert.ok(rows.every((row) => row.Title.startsWith('a, "b"\n')));
+  const gone = await load("hardDelete", rows.map((row) => ({ Id: row.Id })));
+  assert.equal(gone.successfulResults.length, 445);
+  const job = conn.bulk2.createJob({ object: "Contact", operation: "insert" });
+  await job.open();
+  await job.abort();
+  assert.equal((await job.check()).state, "Aborted");
+  await job.delete();
+});

@@ -87,3 +87,22 @@ test("grows a tree", async () => {
   const grown = await done("data", "import", "tree", "--files", "tree.json");
   assert.equal(grown.length, 2);
 });
+
+test("imports, exports and deletes in bulk", async () => {
+  const rows = Array.from({ length: 60 }, (_, n) => `bulk ${n},sf-${n},"t, ${n}"\n`);
+  writeFileSync(join(home, "in.csv"), `LastName,Tandem_Key__c,Title\n${rows.join("")}`);
+  const contact = ["--sobject", "Contact", "--line-ending", "LF", "--wait", "5"];
+  const made = await done("data", "import", "bulk", "--file", "in.csv", ...contact);
+  assert.deepEqual([made.processedRecords, made.failedRecords], [60, 0]);
+  writeFileSync(join(home, "upsert.csv"), "Tandem_Key__c,LastName\nsf-1,M\nsf-x,\n");
+  const half = await sf("data", "upsert", "bulk", "--file", "upsert.csv", "--external-id", "Tandem_Key__c", ...contact);
+  assert.equal(half.name, "FailedRecordDetailsError");
+  const told = await done("data", "bulk", "results", "--job-id", half.data.jobId);
+  assert.deepEqual([told.successfulRecords, told.failedRecords], [1, 1]);
+  const query = "SELECT Id FROM Contact WHERE Tandem_Key__c LIKE 'sf-%'";
+  const out = ["--output-file", "out.csv", "--result-format", "csv", "--wait", "5"];
+  const exported = await done("data", "export", "bulk", "--query", query, ...out);
+  assert.equal(exported.totalSize, 60);
+  const gone = await done("data", "delete", "bulk", "--file", "out.csv", ...contact);
+  assert.equal(gone.jobInfo.numberRecordsProcessed, 60);
+});

@@ -106,6 +106,24 @@ class Data(unittest.TestCase):
         gone = self.sf.Account.deleted(now - timedelta(hours=1), now + timedelta(minutes=2))
         self.assertIn(made["id"], {record["id"] for record in gone["deletedRecords"]})
 
+    def test_bulk_jobs(self):
+        rows = [{"LastName": f"bulk {n}", "Title": 'x, "y"', "Tandem_Key__c": f"py-{n}"} for n in range(300)]
+        rows[5]["LastName"] = ""
+        bulk = self.sf.bulk2.Contact
+        jobs = bulk.insert(records=rows, batch_size=200)
+        self.assertEqual([job["numberRecordsProcessed"] for job in jobs], [200, 100])
+        self.assertEqual([job["numberRecordsFailed"] for job in jobs], [1, 0])
+        self.assertIn("REQUIRED_FIELD_MISSING", bulk.get_failed_records(jobs[0]["job_id"]))
+        self.assertEqual(len(bulk.get_successful_records(jobs[0]["job_id"]).splitlines()), 200)
+        self.assertEqual(len(bulk.get_unprocessed_records(jobs[0]["job_id"]).splitlines()), 1)
+        again = bulk.upsert(records=rows[10:20], external_id_field="Tandem_Key__c")
+        self.assertEqual(again[0]["numberRecordsFailed"], 0)
+        query = "SELECT Id FROM Contact WHERE Tandem_Key__c LIKE 'py-%'"
+        pages = [page.splitlines()[1:] for page in bulk.query(query, max_records=120)]
+        self.assertEqual([len(page) for page in pages], [120, 120, 59])
+        ids = [{"Id": line.strip('"')} for page in pages for line in page]
+        self.assertEqual(bulk.delete(records=ids)[0]["numberRecordsProcessed"], 299)
+
 
 if __name__ == "__main__":
     unittest.main()

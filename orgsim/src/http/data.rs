@@ -10,7 +10,7 @@ use http::Method;
 use super::oauth::door;
 use super::reply::{self, Reply};
 use super::request::Call;
-use super::{collections, composite, meta, query, rows};
+use super::{bulk, collections, composite, meta, query, rows};
 use crate::faults::{Cut, Fate};
 use crate::org::{Caller, Org, RowError, UserIdentity};
 use crate::usage::Call as Kind;
@@ -202,6 +202,7 @@ pub(super) fn kind(method: &Method, rest: &[&str]) -> Kind {
         ["composite", "sobjects"] if method == Method::DELETE => Kind::CollectionsDelete,
         ["composite", "sobjects", _] => Kind::Retrieve,
         ["composite", "sobjects", _, _] => Kind::CollectionsUpsert,
+        ["jobs", ..] => Kind::Bulk,
         _ => Kind::Rest,
     }
 }
@@ -218,6 +219,7 @@ fn route(session: &Session<'_>, rest: &[&str]) -> Reply {
         ["sobjects", sobject, rest @ ..] => rows::handle(session, sobject, rest),
         ["composite", "sobjects", rest @ ..] => collections::handle(session, rest),
         ["composite", rest @ ..] => composite::handle(session, rest),
+        ["jobs", rest @ ..] => bulk::handle(session, rest),
         _ => Err(reply::row_error(&RowError::not_found())),
     };
     let answer = answer.unwrap_or_else(|refusal| refusal);

@@ -41,7 +41,8 @@ pub(super) fn resources(session: &Session<'_>) -> Reply {
     );
     let body = json!({
         "limits": format!("{base}/limits"), "sobjects": format!("{base}/sobjects"), "query": format!("{base}/query"),
-        "queryAll": format!("{base}/queryAll"), "composite": format!("{base}/composite"), "identity": identity,
+        "queryAll": format!("{base}/queryAll"), "composite": format!("{base}/composite"), "jobs": format!("{base}/jobs"),
+        "identity": identity,
     });
     Reply::json(200, body.to_string())
 }
@@ -49,12 +50,14 @@ pub(super) fn resources(session: &Session<'_>) -> Reply {
 pub(super) fn limits(session: &Session<'_>) -> Reply {
     let (max, remaining) = session.org.usage().daily();
     let fixed = |n: u64| json!({"Max": n, "Remaining": n});
-    let body = json!({
+    let mut body = json!({
         "DailyApiRequests": {"Max": max, "Remaining": remaining},
-        "DailyBulkApiBatches": fixed(15_000), "DailyBulkV2QueryJobs": fixed(10_000),
-        "DailyBulkV2QueryFileStorageMB": fixed(976_562), "DataStorageMB": fixed(1_024), "FileStorageMB": fixed(1_024),
+        "DataStorageMB": fixed(1_024), "FileStorageMB": fixed(1_024),
         "DailyDeliveredPlatformEvents": fixed(10_000), "HourlyPublishedPlatformEvents": fixed(50_000),
     });
+    for (name, max, remaining) in session.org.jobs().limits(session.world.clock.now_ms()) {
+        body[name] = json!({"Max": max, "Remaining": remaining});
+    }
     Reply::json(200, body.to_string())
 }
 
@@ -165,9 +168,12 @@ pub(super) fn changed(session: &Session<'_>, place: usize, deleted: bool) -> Res
         .collect();
     let covered = format_instant(end.min(session.now() - session.now().rem_euclid(60)));
     let body = if deleted {
+        let purged = org.table(place).purged().filter(|(_, at)| (start..end).contains(at));
         let records: Vec<Value> = rows
             .iter()
-            .map(|r| json!({"id": r.id(), "deletedDate": format_instant(stamp(r))}))
+            .map(|r| (r.id(), stamp(r)))
+            .chain(purged)
+            .map(|(id, at)| json!({"id": id, "deletedDate": format_instant(at)}))
             .collect();
         json!({"deletedRecords": records, "earliestDateAvailable": format_instant(horizon), "latestDateCovered": covered})
     } else {

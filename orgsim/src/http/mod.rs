@@ -1,10 +1,15 @@
 //! The HTTP port: OAuth, the SOAP login and the REST data API of all orgs.
 
+mod bulk;
+mod bulk_ingest;
+mod bulk_query;
+mod bulk_run;
 mod collections;
 mod composite;
 mod connection;
 mod data;
 mod meta;
+mod multipart;
 mod oauth;
 mod query;
 mod reply;

@@ -9,10 +9,13 @@ use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
 use super::reply::{self, Reply};
+use crate::bulk::MAX_UPLOAD_BYTES;
 use crate::org::Json;
 
-/// Largest body, packed or not: 50 MB (contract 5).
+/// Largest body, packed or not: 50 MB (contract 5); of an upload [`MAX_UPLOAD_BYTES`].
 const MAX_BODY_BYTES: usize = 50 * 1024 * 1024;
+/// The path of every upload of a bulk job contains this; these may be larger.
+const UPLOADS: &str = "/jobs/ingest";
 /// Longest URI, and URI with headers (contract 5).
 const MAX_URI_BYTES: usize = 16_384;
 
@@ -137,15 +140,18 @@ pub(super) async fn read(parts: Parts, body: Body) -> Result<Call, Reply> {
             "The request is larger than the maximum size.",
         )
     };
-    let body = axum::body::to_bytes(body, MAX_BODY_BYTES)
-        .await
-        .map_err(|_| too_large())?;
+    let most = if parts.uri.path().contains(UPLOADS) {
+        MAX_UPLOAD_BYTES
+    } else {
+        MAX_BODY_BYTES
+    };
+    let body = axum::body::to_bytes(body, most).await.map_err(|_| too_large())?;
     let packed = parts
         .headers
         .get("content-encoding")
         .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let body = if packed {
-        unpack(&body).ok_or_else(too_large)?
+        unpack(&body, most).ok_or_else(too_large)?
     } else {
         body
     };
@@ -169,9 +175,9 @@ pub(super) async fn read(parts: Parts, body: Body) -> Result<Call, Reply> {
     })
 }
 
-fn unpack(body: &[u8]) -> Option<Bytes> {
+fn unpack(body: &[u8], most: usize) -> Option<Bytes> {
     let mut out = Vec::new();
-    let limit = u64::try_from(MAX_BODY_BYTES).ok()?;
+    let limit = u64::try_from(most).ok()?;
     GzDecoder::new(body).take(limit + 1).read_to_end(&mut out).ok()?;
-    (out.len() <= MAX_BODY_BYTES).then(|| out.into())
+    (out.len() <= most).then(|| out.into())
 }

@@ -302,7 +302,8 @@ fn locate(org: &Org, id: &str) -> Result<RecordRef, RowError> {
     org.locate(id).ok_or_else(RowError::cross_reference)
 }
 
-fn lock(batch: Batch<'_>, place: usize, org: &Org, target: Option<RecordRef>) -> Result<(), RowError> {
+/// Refuses a row that somebody else has locked [C, two independent reports].
+pub(super) fn lock(batch: Batch<'_>, place: usize, org: &Org, target: Option<RecordRef>) -> Result<(), RowError> {
     if !batch.locked.get(place).copied().unwrap_or(false) {
         return Ok(());
     }

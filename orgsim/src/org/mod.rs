@@ -2,6 +2,7 @@
 
 mod cascade;
 mod cell;
+mod chunk;
 mod coerce;
 mod collection;
 mod derive;
@@ -21,6 +22,7 @@ mod user;
 mod write;
 
 pub use cell::Cell;
+pub use chunk::{ChunkVerb, Written};
 pub use collection::{Batch, BatchOutcome, MAX_CHUNKS, MAX_ROWS, RowOutcome};
 pub use error::{RowError, code};
 pub use history::Entry;

@@ -200,7 +200,8 @@ impl Org {
         self.tables.get(record.sobject)?.get(record.slot)
     }
 
-    /// Where a 15- or 18-character id points, whether or not it is deleted. None when no row ever had it.
+    /// Where a 15- or 18-character id points, whether or not it is deleted. None when no row ever had it, or
+    /// the row was purged.
     #[must_use]
     pub fn locate(&self, id: &str) -> Option<RecordRef> {
         let full;

@@ -1,6 +1,6 @@
 //! The rows of one object, found by slot, by key and by parent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::cell::Cell;
@@ -50,10 +50,15 @@ impl Index {
     }
 }
 
+/// Most purged rows that are remembered: what one call of `getDeleted` may list (contract 2.3).
+const MAX_PURGED: usize = 600_000;
+
 /// The rows of one object.
 #[derive(Debug)]
 pub struct Table {
     rows: Vec<Option<Arc<Row>>>,
+    /// Rows that were purged, oldest first: id, and seconds since 1970.
+    purged: VecDeque<(Box<str>, i64)>,
     indexes: Vec<Index>,
     /// What happened to each row, by slot.
     pub(super) histories: HashMap<u32, History>,
@@ -82,6 +87,7 @@ impl Table {
             .collect();
         Self {
             rows: Vec::new(),
+            purged: VecDeque::new(),
             indexes,
             histories: HashMap::new(),
             keys_ever: HashMap::new(),
@@ -111,6 +117,21 @@ impl Table {
         let slot = u32::try_from(self.rows.len()).ok()?;
         self.rows.push(None);
         Some(slot)
+    }
+
+    /// Takes a deleted row out for good; its id and the time, in seconds since 1970, are remembered for `getDeleted`.
+    pub(super) fn purge(&mut self, slot: u32, now: i64) {
+        if let Some(row) = self.put(slot, None) {
+            self.purged.push_back((row.id().into(), now));
+            if self.purged.len() > MAX_PURGED {
+                self.purged.pop_front();
+            }
+        }
+    }
+
+    /// Ids of the rows that were purged, with the time in seconds since 1970, oldest first.
+    pub fn purged(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.purged.iter().map(|(id, at)| (&**id, *at))
     }
 
     /// Replaces the row in a slot and keeps the indexes right; gives the one before.

@@ -14,13 +14,14 @@ mod plan;
 mod run;
 mod show;
 
+pub(crate) use ast::{Expr, Item};
 pub(crate) use bind::bind;
 pub(crate) use columns::columns;
 pub(crate) use group::groups;
 pub(crate) use parser::parse;
 pub(crate) use plan::Plan;
 pub(crate) use run::run;
-pub(crate) use show::{write_group, write_row};
+pub(crate) use show::{shown_fields, write_group, write_row};
 
 /// Why a query was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,14 @@ pub(crate) fn write_row(out: &mut String, org: &Org, plan: &Plan, row: &Row, bas
     write_shown(out, org, plan.sobject, row, &plan.shown, base);
 }
 
+/// Places of the object's own fields that a plan shows, in order.
+pub(crate) fn shown_fields(plan: &Plan) -> impl Iterator<Item = usize> {
+    plan.shown.iter().filter_map(|shown| match shown {
+        Shown::Field(field) => Some(*field),
+        Shown::Parent { .. } | Shown::Children { .. } => None,
+    })
+}
+
 fn write_shown(out: &mut String, org: &Org, sobject: usize, row: &Row, shown: &[Shown], base: &str) {
     let object = &org.schema.sobjects[sobject];
     write_attributes(out, object, row, base);

@@ -5,6 +5,12 @@
 
 mod admin;
 mod bounds;
+mod bulk;
+mod bulk_csv;
+mod bulk_ingest;
+mod bulk_limits;
+mod bulk_query;
+mod bulk_work;
 mod collections;
 mod command;
 mod commits;
