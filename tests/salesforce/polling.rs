@@ -96,7 +96,13 @@ async fn what_changed_is_seen_whole_and_once() {
         "what is not set is told"
     );
     assert!(stream.next().await.unwrap().events.is_empty(), "it is told once");
-    // The next second: two changes of one second are one look.
+    edit("update", json!({"Email": "joan@example.com"})).await;
+    let joan = SalesforceValue::Text("joan@example.com".into());
+    assert_eq!(
+        one(news(&mut stream).await).field("Email"),
+        Some(&joan),
+        "whichever second that was"
+    );
     world.later(2_000).await;
     edit("update", json!({"Email": "jane@example.com"})).await;
     let batch = news(&mut stream).await;

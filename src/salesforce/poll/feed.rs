@@ -136,8 +136,8 @@ struct Polling {
     place: PollPlace,
     due: Instant,
     round: Option<Round>,
-    /// Rows told of each sObject that the next look may find again, with their stamps.
-    told: Vec<HashMap<SalesforceId, u32>>,
+    /// Rows told of each sObject that the next look may find again, with their stamps and what stands for their content.
+    told: Vec<HashMap<SalesforceId, (u32, u64)>>,
 }
 
 impl ChangeStream for Polling {
@@ -209,7 +209,8 @@ impl Polling {
         let mut news = Vec::with_capacity(found.len());
         for row in found {
             self.place.see(&object.sobject, row.stamp);
-            if told.insert(row.id, row.stamp) != Some(row.stamp) {
+            let told_as = (row.stamp, row.content);
+            if told.insert(row.id, told_as) != Some(told_as) {
                 news.push(row);
             }
         }
@@ -218,7 +219,7 @@ impl Polling {
             None => {
                 let newest = self.place.seen(&object.sobject).unwrap_or_default();
                 let oldest = newest.saturating_sub(u32::try_from(OVERLAP.as_secs()).unwrap_or(u32::MAX));
-                told.retain(|_, stamp| *stamp >= oldest);
+                told.retain(|_, (stamp, _)| *stamp >= oldest);
                 if told.len() > TOLD_MAX {
                     told.clear();
                 }

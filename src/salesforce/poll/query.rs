@@ -1,6 +1,7 @@
 //! What one look asks, and what its rows say.
 
 use std::fmt::Write;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ pub(super) struct Looked {
     pub(super) id: SalesforceId,
     /// `SystemModstamp` in seconds since 1970.
     pub(super) stamp: u32,
+    /// Stands for all that the row says: two changes of one second have one stamp.
+    pub(super) content: u64,
     pub(super) event: ChangeEvent,
 }
 
@@ -94,11 +97,14 @@ fn looked(sobject: &Arc<str>, row: &[u8]) -> Option<Looked> {
         .into_iter()
         .filter(|(name, _)| !deleted && name.as_ref() != "Id" && name.as_ref() != "IsDeleted")
         .collect();
+    let mut hasher = std::hash::DefaultHasher::new();
+    row.hash(&mut hasher);
     Some(Looked {
         id,
         stamp,
+        content: hasher.finish(),
         event: ChangeEvent {
-            replay_id: ReplayId(Bytes::new().to_vec().into()),
+            replay_id: ReplayId(Bytes::new()),
             sobject: Arc::clone(sobject),
             ids: vec![id],
             kind: if deleted { ChangeKind::Delete } else { ChangeKind::Seen },

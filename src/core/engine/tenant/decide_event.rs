@@ -149,6 +149,16 @@ impl Machine {
             self.tell_echo(&plan, ours, &mut verdict);
             heard = foreign;
         }
+        if looked_at.is_some() {
+            // The row holds our write and, where it differs, what somebody put over it: the write is no wish any more.
+            self.confirm(&key, own, &mut row);
+            if let (Some(seq), Some(record)) = (own, self.table.records.get_mut(&key)) {
+                record.row.unconfirmed.retain(|write| write.seq > seq);
+            }
+        }
+        let Some(record) = self.table.records.get(&key) else {
+            return;
+        };
         if deleting(record) {
             // The product deleted the record and wins: an edit that came between is said to be lost.
             for h in std::mem::take(&mut heard) {

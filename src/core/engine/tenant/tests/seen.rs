@@ -104,6 +104,18 @@ fn one_look_shows_several_own_writes_and_the_edit_after_them() {
     assert!(record(&machine).row.unconfirmed.is_empty());
 }
 
+/// Its own event would have shown the write before the edit; a look shows both at once.
+#[test]
+fn an_edit_over_a_write_that_the_same_look_shows_is_news_whatever_the_policy() {
+    let mut machine = machine(9, &[(EMAIL, "ours@x.org")], &[(9, &[(EMAIL, "ours@x.org")])]);
+    let commit = hear(&mut machine, vec![look(9, &[("Email", "theirs@x.org")])]);
+    assert_eq!(
+        told(&commit, EventType::Changed),
+        json!({"email": "theirs@x.org"}).to_string()
+    );
+    assert_eq!(kinds(&commit), [EventType::Changed], "no conflict: it came after ours");
+}
+
 /// The sequence stays in the record when somebody else edits it.
 #[test]
 fn an_edit_after_a_write_that_was_seen_before_is_somebody_elses() {
