@@ -116,7 +116,7 @@ fn single_changes_arrive_in_both_directions() {
 
 const IDLE: &str = "rss_mb cpu_percent redis_commands_per_s open_streams woken_by_event";
 
-fn idle(more: &[&str]) {
+fn idle(more: &[&str]) -> Json {
     let few = [
         "idle",
         "--tenants",
@@ -128,7 +128,12 @@ fn idle(more: &[&str]) {
         "--checks",
         "8",
     ];
-    let figures = figures(&[&few[..], more].concat());
+    figures(&[&few[..], more].concat())
+}
+
+#[test]
+fn quiet_tenants_keep_their_streams_and_are_woken_by_events() {
+    let figures = idle(&[]);
     named(&figures, IDLE);
     assert_eq!(
         (&figures["open_streams"], &figures["woken_by_event"]),
@@ -137,13 +142,10 @@ fn idle(more: &[&str]) {
 }
 
 #[test]
-fn quiet_tenants_keep_their_streams_and_are_woken_by_events() {
-    idle(&[]);
-}
-
-#[test]
-fn quiet_tenants_that_are_swept_are_woken_by_events_too() {
-    idle(&["--polled"]);
+fn quiet_tenants_without_change_events_are_polled() {
+    let figures = idle(&["--polled"]);
+    named(&figures, "rss_mb cpu_percent redis_commands_per_s polls");
+    assert_eq!(figures["divergences"], 0);
 }
 
 #[test]

@@ -125,6 +125,11 @@ impl<'a> Section<'a> {
         ));
     }
 
+    /// Notes that a key's value does not go with another one.
+    pub(super) fn unfit(&self, key: &str, why: &str) {
+        self.report.add(Problem::name(&self.place, &self.full(key), why));
+    }
+
     /// A whole number.
     pub(super) fn integer(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>, unit: &str) -> u64 {
         let Some(node) = self.node(key, Some(&default.to_string())) else {

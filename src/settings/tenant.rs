@@ -51,6 +51,10 @@ fn tenant_of(
     let receipts = section.boolean("receipts", false);
     let polls = section.choice("changes", "events", &[("events", false), ("poll", true)]);
     let every = section.duration("poll_every", "15m", "1m", "24h");
+    if polls == Some(true) && fence == Fence::Soft {
+        let why = "\"poll\" needs fence = \"strict\": a poll tells by the sequence which of Tandem's writes it shows";
+        section.unfit("changes", why);
+    }
     let changes = if polls == Some(true) {
         Changes::Poll(every)
     } else {

@@ -254,3 +254,17 @@ fn tenants_and_their_orgs() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn polling_wants_the_strict_fence_and_sane_intervals() {
+    told(
+        &format!("[tenants.acme]\nfence = \"soft\"\nchanges = \"poll\"\n{TENANT}"),
+        "tandem.toml:1: tenants.acme.changes: \"poll\" needs fence = \"strict\": a poll tells by the sequence which of \
+         Tandem's writes it shows",
+    );
+    told(
+        &format!("[tenants.acme]\nchanges = \"poll\"\npoll_every = \"5s\"\n{TENANT}"),
+        "tandem.toml:3: tenants.acme.poll_every = \"5s\": allowed is 1m to 24h: a whole number and one of ms, s, m, h, \
+         d, e.g. \"250ms\" or \"10m\"",
+    );
+}

@@ -1,5 +1,7 @@
 //! A tree to a plan: names looked up in the schema, values brought to the fields' types.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use super::QueryError;
@@ -13,6 +15,19 @@ use crate::schema::{Field, FieldType, Schema, Sobject};
 const MAX_NAMES: usize = 6;
 /// Largest LIMIT of a query with FIELDS(ALL) or FIELDS(CUSTOM) (contract 5).
 const MAX_FIELDS_LIMIT: usize = 200;
+/// What a parent that may be of several objects is asked for: the fields of the object `Name` [V:SOQLPDF].
+const SHARED: [&str; 10] = [
+    "Id",
+    "Name",
+    "Type",
+    "FirstName",
+    "LastName",
+    "Email",
+    "Phone",
+    "Title",
+    "Alias",
+    "Username",
+];
 /// Most queries for children in a query (contract 5).
 const MAX_CHILDREN: usize = 20;
 
@@ -115,6 +130,9 @@ impl<'s> Binder<'s> {
                 }
                 let (bound, field) = self.path(path)?;
                 plan.long_text |= field.kind == FieldType::LongText;
+                if let Some(name) = bound.named {
+                    return self.show_named(path, &bound.hops, name, &mut plan.shown);
+                }
                 self.show(&mut plan.shown, self.sobject, &bound.hops, bound.field);
             }
             Item::Value { .. } => {}
@@ -302,6 +320,33 @@ impl<'s> Binder<'s> {
         }
     }
 
+    /// Adds a name that a parent of several objects is shown with.
+    fn show_named(
+        &self,
+        path: &Path,
+        hops: &[usize],
+        name: Arc<str>,
+        shown: &mut Vec<Shown>,
+    ) -> Result<(), QueryError> {
+        let [field] = hops else {
+            let words = "a parent of one of several objects is shown from its own child only";
+            return Err(QueryError::at(code::MALFORMED_QUERY, self.text, path.place, words));
+        };
+        let known = shown.iter_mut().find_map(|item| match item {
+            Shown::Named { field: known, names } if known == field => Some(names),
+            _ => None,
+        });
+        match known {
+            Some(names) if names.contains(&name) => {}
+            Some(names) => names.push(name),
+            None => shown.push(Shown::Named {
+                field: *field,
+                names: vec![name],
+            }),
+        }
+        Ok(())
+    }
+
     fn target(&self, sobject: usize, reference: usize) -> Option<usize> {
         let name = self.schema.sobjects[sobject].fields[reference].reference_to.first()?;
         self.schema.place(name)
@@ -331,9 +376,13 @@ impl<'s> Binder<'s> {
                 );
                 QueryError::at(code::FIELD, self.text, path.place, &words)
             })?;
+            let several = object.fields[hop].reference_to.len() > 1;
             sobject = self.target(sobject, hop).unwrap_or(sobject);
             hops.push(hop);
             names = &names[1..];
+            if several && let [name] = names {
+                return self.shared(path, sobject, hops, name);
+            }
         }
         let object = &self.schema.sobjects[sobject];
         let name = names.first().map_or("", String::as_str);
@@ -346,6 +395,38 @@ impl<'s> Binder<'s> {
         })?;
         let exact = object.fields[field].case_sensitive
             || matches!(object.fields[field].kind, FieldType::Id | FieldType::Reference);
-        Ok((BoundPath { hops, field, exact }, &object.fields[field]))
+        let named = None;
+        let bound = BoundPath {
+            hops,
+            field,
+            named,
+            exact,
+        };
+        Ok((bound, &object.fields[field]))
+    }
+
+    /// A name that rows of several objects share; `sobject` is the first of them.
+    fn shared(
+        &self,
+        path: &Path,
+        sobject: usize,
+        hops: Vec<usize>,
+        name: &str,
+    ) -> Result<(BoundPath, &'s Field), QueryError> {
+        let object = &self.schema.sobjects[sobject];
+        let known = SHARED.iter().find(|known| known.eq_ignore_ascii_case(name));
+        let is_id = known.is_some_and(|known| *known == "Id");
+        let like = object.field(if is_id { "Id" } else { "Name" });
+        let (Some(known), Some(field)) = (known, like) else {
+            let words = format!("No such column '{name}' on entity 'Name'.");
+            return Err(QueryError::at(code::FIELD, self.text, path.place, &words));
+        };
+        let bound = BoundPath {
+            hops,
+            field,
+            named: Some(Arc::from(*known)),
+            exact: is_id,
+        };
+        Ok((bound, &object.fields[field]))
     }
 }

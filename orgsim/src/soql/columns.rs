@@ -54,6 +54,10 @@ fn of(schema: &Schema, sobject: usize, shown: &[Shown]) -> Vec<Value> {
                 let name = object.fields[*field].relationship.as_deref().unwrap_or_default();
                 nested(name, of(schema, *sobject, shown), false)
             }
+            Shown::Named { field, names } => {
+                let name = object.fields[*field].relationship.as_deref().unwrap_or_default();
+                nested(name, names.iter().map(|name| aggregate(name)).collect(), false)
+            }
             Shown::Children { name, plan, .. } => nested(name, of(schema, plan.sobject, &plan.shown), true),
         })
         .collect()

@@ -10,7 +10,7 @@ use crate::org::{Cell, Org, Row};
 static NULL: Cell = Cell::Null;
 
 /// The value at a path; null when a parent is missing.
-pub(super) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> &'o Cell {
+pub(super) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> Cow<'o, Cell> {
     let mut row = row;
     for hop in &path.hops {
         let parent = row.cells[*hop]
@@ -19,17 +19,39 @@ pub(super) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> &'o Cel
             .and_then(|r| org.row(r));
         match parent {
             Some(parent) => row = parent,
-            None => return &NULL,
+            None => return Cow::Borrowed(&NULL),
         }
     }
-    &row.cells[path.field]
+    match &path.named {
+        None => Cow::Borrowed(&row.cells[path.field]),
+        Some(name) => named(org, row, name),
+    }
+}
+
+/// A value that rows of several objects have under one name; `Type` is the name of the row's object.
+pub(super) fn named<'o>(org: &'o Org, row: &'o Row, name: &str) -> Cow<'o, Cell> {
+    let Some(record) = org.locate(row.id()) else {
+        return Cow::Borrowed(&NULL);
+    };
+    let object = &org.schema.sobjects[record.sobject];
+    if name == "Type" {
+        return Cow::Owned(Cell::Text(std::sync::Arc::clone(&object.name)));
+    }
+    let name_field = || {
+        object
+            .fields
+            .iter()
+            .position(|field| field.name_field && name == "Name")
+    };
+    let place = object.field(name).or_else(name_field);
+    place.map_or(Cow::Borrowed(&NULL), |place| Cow::Borrowed(&row.cells[place]))
 }
 
 /// The value of an expression for one row; an aggregate has none.
 pub(super) fn evaluate<'o>(org: &'o Org, row: &'o Row, expr: &BoundExpr) -> Cow<'o, Cell> {
     match expr {
-        BoundExpr::Field(path) => Cow::Borrowed(value(org, row, path)),
-        BoundExpr::Part(function, path) => Cow::Owned(function.of(value(org, row, path))),
+        BoundExpr::Field(path) => value(org, row, path),
+        BoundExpr::Part(function, path) => Cow::Owned(function.of(&value(org, row, path))),
         BoundExpr::Aggregate(..) => Cow::Borrowed(&NULL),
     }
 }

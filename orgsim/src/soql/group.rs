@@ -73,19 +73,19 @@ fn reduce(org: &Org, function: Function, path: Option<&BoundPath>, rows: &[&Row]
     let best = |want: Ordering| {
         let best = values
             .clone()
-            .reduce(|best, cell| if cell.compare(best) == Some(want) { cell } else { best });
-        best.cloned().unwrap_or_default()
+            .reduce(|best, cell| if cell.compare(&best) == Some(want) { cell } else { best });
+        best.map(std::borrow::Cow::into_owned).unwrap_or_default()
     };
     match function {
         Function::Count => Cell::Number(values.count() as f64),
         Function::CountDistinct => {
-            let distinct: std::collections::HashSet<String> = values.map(identity).collect();
+            let distinct: std::collections::HashSet<String> = values.map(|cell| identity(&cell)).collect();
             Cell::Number(distinct.len() as f64)
         }
         Function::Min => best(Ordering::Less),
         Function::Max => best(Ordering::Greater),
         Function::Sum | Function::Avg => {
-            let numbers: Vec<f64> = values.filter_map(Cell::as_number).collect();
+            let numbers: Vec<f64> = values.filter_map(|cell| cell.as_number()).collect();
             if numbers.is_empty() {
                 return Cell::Null;
             }

@@ -1,6 +1,7 @@
 //! A query that can be run: names are places in the schema, values have the fields' types.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::ast::{Function, Operator};
 use super::dates::DateFunction;
@@ -12,6 +13,8 @@ pub(crate) struct BoundPath {
     /// Reference fields on the way, each of the object before.
     pub(super) hops: Vec<usize>,
     pub(super) field: usize,
+    /// The field's name where the last parent may be of several objects: each row's own object has its place.
+    pub(super) named: Option<Arc<str>>,
     /// Whether text is compared with its case.
     pub(super) exact: bool,
 }
@@ -39,6 +42,11 @@ pub(crate) enum Shown {
         field: usize,
         sobject: usize,
         shown: Vec<Shown>,
+    },
+    /// A parent of one of several objects, by names that they share.
+    Named {
+        field: usize,
+        names: Vec<Arc<str>>,
     },
     /// Rows that name this one in a field of theirs.
     Children {

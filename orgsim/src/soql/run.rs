@@ -143,7 +143,7 @@ fn resolve<'c>(org: &Org, condition: &'c BoundCondition) -> Cow<'c, BoundConditi
                 .iter()
                 .map(|row| value(org, row, column))
                 .filter(|cell| !cell.is_null())
-                .cloned()
+                .map(Cow::into_owned)
                 .collect();
             Cow::Owned(BoundCondition::In {
                 expr: BoundExpr::Field(path.clone()),
@@ -182,7 +182,7 @@ fn candidates(org: &Org, sobject: usize, condition: &BoundCondition, deleted: bo
         } => (path, values),
         _ => return None,
     };
-    if !path.hops.is_empty() || !values.iter().all(|v| matches!(v, Cell::Text(_))) {
+    if !path.hops.is_empty() || path.named.is_some() || !values.iter().all(|v| matches!(v, Cell::Text(_))) {
         return None;
     }
     let texts = values.iter().filter_map(Cell::as_text);

@@ -1,5 +1,6 @@
 //! Rows of a query as JSON.
 
+use super::filter::named;
 use super::group::GroupRow;
 use super::plan::{Grouping, Plan, Shown};
 use super::run::children;
@@ -14,7 +15,7 @@ pub(crate) fn write_row(out: &mut String, org: &Org, plan: &Plan, row: &Row, bas
 pub(crate) fn shown_fields(plan: &Plan) -> impl Iterator<Item = usize> {
     plan.shown.iter().filter_map(|shown| match shown {
         Shown::Field(field) => Some(*field),
-        Shown::Parent { .. } | Shown::Children { .. } => None,
+        Shown::Parent { .. } | Shown::Named { .. } | Shown::Children { .. } => None,
     })
 }
 
@@ -41,12 +42,37 @@ fn write_shown(out: &mut String, org: &Org, sobject: usize, row: &Row, shown: &[
                     None => out.push_str("null"),
                 }
             }
+            Shown::Named { field, names } => {
+                write_string(out, object.fields[*field].relationship.as_deref().unwrap_or_default());
+                out.push(':');
+                write_named(out, org, row.cells[*field].as_text(), names, base);
+            }
             Shown::Children { name, field, plan } => {
                 write_string(out, name);
                 out.push(':');
                 write_children(out, org, plan, *field, row, base);
             }
         }
+    }
+    out.push('}');
+}
+
+/// A parent of one of several objects: its attributes call it `Name`, its URL has the object [from memory].
+fn write_named(out: &mut String, org: &Org, id: Option<&str>, names: &[std::sync::Arc<str>], base: &str) {
+    let parent = id.and_then(|id| org.locate(id)).and_then(|r| Some((r, org.row(r)?)));
+    let Some((record, row)) = parent else {
+        return out.push_str("null");
+    };
+    let object = &org.schema.sobjects[record.sobject].name;
+    let url = format!("{base}/sobjects/{object}/{}", row.id());
+    out.push_str("{\"attributes\":{\"type\":\"Name\",\"url\":");
+    write_string(out, &url);
+    out.push('}');
+    for name in names {
+        out.push(',');
+        write_string(out, name);
+        out.push(':');
+        write_value(out, &named(org, row, name));
     }
     out.push('}');
 }

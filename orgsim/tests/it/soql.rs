@@ -189,3 +189,29 @@ async fn columns_are_described_when_asked_for() {
     );
     assert_eq!(columns[2]["joinColumns"][0]["columnName"], "Name");
 }
+
+#[tokio::test]
+async fn a_parent_of_several_objects_is_asked_for_what_they_share() {
+    let server = furnished().await;
+    let lead = server.create("Lead", json!({"LastName": "Lea", "Company": "C"})).await;
+    let found = ask(&server, "SELECT Id FROM Contact WHERE LastName = 'a'").await;
+    let contact = &found["records"][0]["Id"];
+    server.create("Task", json!({"Subject": "one", "WhoId": lead})).await;
+    server.create("Task", json!({"Subject": "two", "WhoId": contact})).await;
+    server.create("Task", json!({"Subject": "three"})).await;
+    let body = ask(&server, "SELECT Subject, Who.Name, Who.Type FROM Task ORDER BY Subject").await;
+    let whos: Vec<Value> = records(&body).iter().map(|r| r["Who"].clone()).collect();
+    assert_eq!((&whos[0]["Type"], &whos[0]["Name"]), (&json!("Lead"), &json!("Lea")));
+    assert_eq!((&whos[1], &whos[2]["Type"]), (&Value::Null, &json!("Contact")));
+    assert_eq!(whos[0]["attributes"]["type"], "Name", "M");
+    for (condition, expected) in [
+        ("Who.Type = 'Lead'", 1),
+        ("Who.Name = 'a'", 1),
+        ("Who.LastName != null", 2),
+    ] {
+        let body = ask(&server, &format!("SELECT Id FROM Task WHERE {condition}")).await;
+        assert_eq!(body["totalSize"], expected, "{condition}");
+    }
+    let refused = server.query("SELECT Id FROM Task WHERE Who.Tandem_Key__c = 'l'").await;
+    assert_eq!(refused.refusal(), (400, "INVALID_FIELD"));
+}

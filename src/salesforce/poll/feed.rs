@@ -14,7 +14,7 @@ use tandem_core::engine::classify::{CallFault, Class};
 use tokio::time::Instant;
 
 use super::place::PollPlace;
-use super::query::{After, Looked, rows, soql};
+use super::query::{After, Looked, ROWS_MAX, rows, soql};
 use crate::port::Answer;
 use crate::port::changes::{ChangeFeed, ChangeStream, ChangesError, EventBatch, From};
 use crate::salesforce::org::TenantOrg;
@@ -26,7 +26,9 @@ const OVERLAP: Duration = Duration::from_mins(10);
 /// How far back the first look of a tenant goes: as far as the event bus keeps events.
 const FIRST_LOOK: Duration = Duration::from_hours(72);
 /// The first look after a start comes within this time, spread over the tenants.
-const START_WITHIN: Duration = Duration::from_mins(2);
+const START_WITHIN: Duration = Duration::from_secs(30);
+/// Fewest rows that one call asks for: more are halved when an answer is too large to be read.
+const ROWS_MIN: usize = 25;
 /// Rows remembered as told, of each sObject; what falls out is told again, which changes nothing.
 const TOLD_MAX: usize = 10_000;
 
@@ -104,6 +106,7 @@ impl ChangeFeed for PollFeed {
                 place: place?,
                 due: Instant::now() + first,
                 round: None,
+                rows: ROWS_MAX,
             }) as Box<dyn ChangeStream>)
         }
         .boxed()
@@ -136,6 +139,8 @@ struct Polling {
     place: PollPlace,
     due: Instant,
     round: Option<Round>,
+    /// Rows that one call asks for.
+    rows: usize,
     /// Rows told of each sObject that the next look may find again, with their stamps and what stands for their content.
     told: Vec<HashMap<SalesforceId, (u32, u64)>>,
 }
@@ -158,7 +163,7 @@ impl ChangeStream for Polling {
                     self.due = Instant::now() + until_turn(now, self.every, self.phase);
                     return Ok(self.batch(Vec::new()));
                 };
-                let text = soql(&object.sobject, &object.columns, round.after);
+                let text = soql(&object.sobject, &object.columns, round.after, self.rows);
                 let path = format!("/queryAll?q={}", utf8_percent_encode(&text, ESCAPED));
                 let call = Call {
                     method: Method::GET,
@@ -166,9 +171,17 @@ impl ChangeStream for Polling {
                     body: None,
                     writes: false,
                 };
-                let body = self.caller.call(call).await.body.map_err(|fault| self.ended(&fault))?;
-                let (found, more) =
-                    rows(&object.sobject, &body).ok_or_else(|| self.broken("the answer is no page of rows"))?;
+                let body = match self.caller.call(call).await.body {
+                    Ok(body) => body,
+                    // Long texts: fewer rows fit into an answer that is read.
+                    Err(fault) if &*fault.code == "TOO_LARGE" && self.rows > ROWS_MIN => {
+                        self.rows = (self.rows / 2).max(ROWS_MIN);
+                        continue;
+                    }
+                    Err(fault) => return Err(self.ended(&fault)),
+                };
+                let (found, more) = rows(&object.sobject, &body, self.rows)
+                    .ok_or_else(|| self.broken("the answer is no page of rows"))?;
                 let news = self.take(round, found, more);
                 if !news.is_empty() {
                     return Ok(self.batch(news));

@@ -38,7 +38,7 @@ pub(super) struct After {
 
 /// SOQL for rows changed since, deleted ones too, in the order of stamp and id: many rows share one second, so neither
 /// alone is a place to go on from (supaglue#532, airbyte#17148).
-pub(super) fn soql(sobject: &str, columns: &[Arc<str>], after: After) -> String {
+pub(super) fn soql(sobject: &str, columns: &[Arc<str>], after: After, most: usize) -> String {
     let mut text = String::from("SELECT Id,IsDeleted,SystemModstamp");
     for column in columns {
         // Writing to a string cannot fail, here and below.
@@ -52,7 +52,7 @@ pub(super) fn soql(sobject: &str, columns: &[Arc<str>], after: After) -> String 
             " FROM {sobject} WHERE SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '{id}')"
         ),
     };
-    let _infallible = write!(text, " ORDER BY SystemModstamp, Id LIMIT {ROWS_MAX}");
+    let _infallible = write!(text, " ORDER BY SystemModstamp, Id LIMIT {most}");
     text
 }
 
@@ -69,8 +69,8 @@ struct Page<'a> {
     done: bool,
 }
 
-/// The rows of an answer, and whether there may be more behind them. None where it is no answer to a query.
-pub(super) fn rows(sobject: &Arc<str>, body: &Bytes) -> Option<(Vec<Looked>, bool)> {
+/// The rows of an answer to a call that asked for `most`, and whether there may be more behind them. None where it is no answer to a query.
+pub(super) fn rows(sobject: &Arc<str>, body: &Bytes, most: usize) -> Option<(Vec<Looked>, bool)> {
     let page: Page<'_> = serde_json::from_slice(body).ok()?;
     let rows: Vec<Looked> = page
         .records
@@ -78,7 +78,7 @@ pub(super) fn rows(sobject: &Arc<str>, body: &Bytes) -> Option<(Vec<Looked>, boo
         .map(|row| looked(sobject, row.get().as_bytes()))
         .collect::<Option<_>>()?;
     // Wide rows shrink a page below what was asked for.
-    let more = !page.done || rows.len() >= ROWS_MAX;
+    let more = !page.done || rows.len() >= most;
     Some((rows, more))
 }
 
@@ -131,7 +131,7 @@ mod tests {
         let columns = ["Email".into(), "Tandem_Key__c".into()];
         let first = After { stamp: 0, id: None };
         assert_eq!(
-            soql("Contact", &columns, first),
+            soql("Contact", &columns, first, ROWS_MAX),
             "SELECT Id,IsDeleted,SystemModstamp,Email,Tandem_Key__c FROM Contact WHERE SystemModstamp >= \
              1970-01-01T00:00:00Z ORDER BY SystemModstamp, Id LIMIT 2000"
         );
@@ -139,7 +139,7 @@ mod tests {
             stamp: 1_795_608_000,
             id: SalesforceId::parse(ID).ok(),
         };
-        let text = soql("Contact", &columns, after);
+        let text = soql("Contact", &columns, after, ROWS_MAX);
         let keyset = "WHERE SystemModstamp > 2026-11-25T12:00:00Z OR (SystemModstamp = 2026-11-25T12:00:00Z AND Id > \
                       '003000000000001AAA') ORDER BY";
         assert!(text.contains(keyset), "{text}");
@@ -158,7 +158,7 @@ mod tests {
             row(1, false),
             row(2, true)
         );
-        let (rows, more) = rows(&"Contact".into(), &body.into()).expect("an answer");
+        let (rows, more) = rows(&"Contact".into(), &body.into(), ROWS_MAX).expect("an answer");
         assert!(!more);
         let [seen, gone] = &rows[..] else { panic!("two rows") };
         assert_eq!((seen.event.kind, seen.stamp), (ChangeKind::Seen, 1_795_608_000));
@@ -172,7 +172,7 @@ mod tests {
             "{\"records\":[{\"Id\":\"x\"}],\"done\":true}",
         ] {
             assert!(
-                super::rows(&"Contact".into(), &Bytes::from(garbled)).is_none(),
+                super::rows(&"Contact".into(), &Bytes::from(garbled), ROWS_MAX).is_none(),
                 "{garbled}"
             );
         }
@@ -180,7 +180,12 @@ mod tests {
 
     #[test]
     fn a_page_that_was_shrunk_is_not_the_last() {
-        let (rows, more) = rows(&"Contact".into(), &Bytes::from("{\"done\":false,\"records\":[]}")).expect("an answer");
+        let (rows, more) = rows(
+            &"Contact".into(),
+            &Bytes::from("{\"done\":false,\"records\":[]}"),
+            ROWS_MAX,
+        )
+        .expect("an answer");
         assert!(rows.is_empty() && more);
     }
 }

@@ -5,7 +5,7 @@ use super::table::{Pending, Record};
 use crate::domain::ids::FieldIdx;
 use crate::domain::payload::RawJson;
 use crate::domain::plan::ObjectPlan;
-use crate::domain::row::{FieldHash, SentWrite};
+use crate::domain::row::{FieldHash, Row, SentWrite};
 use crate::engine::commit::DeadLetter;
 
 /// The hash that a write put into a field.
@@ -89,7 +89,11 @@ pub(super) fn awaits(record: &Record, seq: u64) -> bool {
 
 /// Whether a field may have been written by us after a look that found this sequence: the look says nothing of it.
 pub(super) fn written_since(record: &Record, seq: u64, idx: FieldIdx) -> bool {
-    known_writes(record).any(|w| w.seq > seq && hash_of(w, idx).is_some())
+    // The oldest of as many as are remembered stands for those that were joined into it, too.
+    let writes = &record.row.unconfirmed;
+    let joined = writes.first().filter(|_| writes.len() >= Row::UNCONFIRMED_MAX);
+    let newer = |w: &SentWrite| w.seq > seq || (joined == Some(w) && writes.last().is_some_and(|last| last.seq > seq));
+    known_writes(record).any(|w| newer(w) && hash_of(w, idx).is_some())
         || record.doubt.is_some_and(|d| d.seq > seq && wants(record, idx))
 }
 
