@@ -19,7 +19,7 @@ use super::request::{Call, Caller};
 const PAGES_MAX: usize = 40;
 
 /// All that a URL's query may not hold as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Asks, page by page.
 pub(super) async fn find(caller: &Caller, call: FindCall) -> Result<Vec<ReadRow>, CallFault> {

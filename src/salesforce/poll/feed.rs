@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use tandem_core::domain::plan::{ObjectPlan, TenantPlan};
 use tandem_core::domain::salesforce_id::SalesforceId;
 use tandem_core::engine::classify::{CallFault, Class};
@@ -17,6 +17,7 @@ use super::place::PollPlace;
 use super::query::{After, Looked, ROWS_MAX, rows, soql};
 use crate::port::Answer;
 use crate::port::changes::{ChangeFeed, ChangeStream, ChangesError, EventBatch, From};
+use crate::salesforce::find::ESCAPED;
 use crate::salesforce::org::TenantOrg;
 use crate::salesforce::request::{Call, Caller};
 
@@ -31,9 +32,6 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const ROWS_MIN: usize = 25;
 /// Rows remembered as told, of each sObject; what falls out is told again, which changes nothing.
 const TOLD_MAX: usize = 10_000;
-
-/// All that a URL's query may not hold as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How one tenant's org is polled.
 #[derive(Debug, Clone)]
