@@ -29,7 +29,7 @@ use crate::telemetry::panics;
 /// Pause before a stream that broke is opened again; doubles up to `PAUSE_MAX`.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Pause when the org's daily deliveries are used up.
+/// Pause when the org's daily deliveries, or its calls, are used up.
 const PAUSE_LIMIT: Duration = Duration::from_secs(600);
 /// A quiet tenant's keep-alives are passed over this long; then one wakes it, so that its stored place stays far
 /// younger than the 72 h that Salesforce keeps events.
@@ -202,6 +202,7 @@ impl StreamTask {
                             ("cursor_lost", doubled(failures))
                         }
                         ChangesError::DeliveryLimit { .. } => ("delivery_limit", PAUSE_LIMIT),
+                        ChangesError::CallLimit { .. } => ("call_limit", PAUSE_LIMIT),
                         ChangesError::Unauthorised { .. } => ("unauthorised", doubled(failures)),
                         ChangesError::Broken { .. } => ("broken", doubled(failures)),
                     }

@@ -40,6 +40,16 @@ pub enum ChangesError {
         /// Topic.
         topic: Arc<str>,
     },
+    /// The org's daily API calls are used up: it is not asked again for a while.
+    #[error(
+        "changes of {topic}: the org refuses calls: {detail}; it is polled again in some minutes, and nothing is lost"
+    )]
+    CallLimit {
+        /// Topic.
+        topic: Arc<str>,
+        /// The org's words (no record data).
+        detail: String,
+    },
     /// The org's daily event deliveries are used up.
     #[error("change stream of {topic}: the org's daily event deliveries are used up; it is tried again later")]
     DeliveryLimit {

@@ -160,6 +160,11 @@ async fn a_place_of_something_else_is_lost_and_an_outage_is_said() {
     let mut stream = polled(&world, From::Earliest).await.unwrap();
     let broken = stream.next().await.unwrap_err().to_string();
     assert!(broken.contains("a poll failed"), "{broken}");
+    let body = r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
+    let rule = json!({"rules": [{"kind": "status", "status": 403, "path": "/queryAll", "body": body}]});
+    world.admin("faults", rule).await;
+    let refused = stream.next().await.unwrap_err();
+    assert!(matches!(refused, ChangesError::CallLimit { .. }), "{refused}");
     world.admin("faults", json!({"rules": []})).await;
     assert!(
         stream.next().await.unwrap().events.is_empty(),

@@ -259,6 +259,12 @@ impl Polling {
                 topic: Arc::clone(&self.topic),
             };
         }
+        if fault.class == Class::SlowDown {
+            return ChangesError::CallLimit {
+                topic: Arc::clone(&self.topic),
+                detail: format!("{} ({})", fault.code, fault.detail),
+            };
+        }
         self.broken(&format!("a poll failed: {} ({})", fault.code, fault.detail))
     }
 
