@@ -380,8 +380,10 @@ impl<'s> Binder<'s> {
             sobject = self.target(sobject, hop).unwrap_or(sobject);
             hops.push(hop);
             names = &names[1..];
-            if several && let [name] = names {
-                return self.shared(path, sobject, hops, name);
+            if several {
+                // Rows of several objects share names of their own, but no parents.
+                let name = names.first().filter(|_| names.len() == 1);
+                return self.shared(path, sobject, hops, name.map_or(parent, |name| name));
             }
         }
         let object = &self.schema.sobjects[sobject];
