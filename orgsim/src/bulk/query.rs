@@ -7,53 +7,15 @@ use super::dialect::Dialect;
 use super::writer::{write_value, write_values};
 use crate::org::{Cell, Org, Row, format_date, format_instant, write_value as write_json};
 use crate::schema::{FieldType, Schema};
-use crate::soql::{self, Expr, Item, Plan, QueryError};
+use crate::soql::{self, BoundPath, Expr, Item, Path, Plan, QueryError};
 
-/// One step of a path, in the object where it is expected.
-#[derive(Debug, Clone, PartialEq)]
-struct Step {
-    /// Relationship name, or name of the field at the end.
-    name: Arc<str>,
-    /// Place of the object, and of the field in it.
-    sobject: usize,
-    field: usize,
-}
-
-impl Step {
-    /// Place of the field in the object that is there: a reference to several objects leads to others than expected.
-    fn field_in(&self, schema: &Schema, sobject: usize, is_hop: bool) -> Option<usize> {
-        if sobject == self.sobject {
-            return Some(self.field);
-        }
-        let object = &schema.sobjects[sobject];
-        if is_hop {
-            object.relationship(&self.name)
-        } else {
-            object.field(&self.name)
-        }
-    }
-}
-
-/// One column: the way to its field over parents.
+/// One column: the way to its value over parents.
 #[derive(Debug, Clone, PartialEq)]
 struct Column {
     /// `Account.Name`.
     name: String,
-    hops: Vec<Step>,
-    last: Step,
+    path: BoundPath,
     kind: FieldType,
-}
-
-impl Column {
-    /// The value for a row of an object; None without a parent on the way.
-    fn value<'o>(&self, org: &'o Org, mut sobject: usize, mut row: &'o Arc<Row>) -> Option<&'o Cell> {
-        for hop in &self.hops {
-            let field = hop.field_in(&org.schema, sobject, true)?;
-            let record = org.locate(row.cells[field].as_text()?)?;
-            (sobject, row) = (record.sobject, org.row(record)?);
-        }
-        Some(&row.cells[self.last.field_in(&org.schema, sobject, false)?])
-    }
 }
 
 /// A query that a bulk job can run.
@@ -75,28 +37,27 @@ impl Selection {
         allowed(text)?;
         let query = soql::parse(text).map_err(refused)?;
         let plan = soql::bind(text, &query, schema, now).map_err(refused)?;
+        let column = |path: &Path| {
+            let (path, name, kind) = soql::bind_path(text, &query, schema, &plan, path).map_err(refused)?;
+            Ok::<_, Refusal>(Column { name, path, kind })
+        };
         let mut columns: Vec<Column> = Vec::new();
         for item in &query.items {
             match item {
                 Item::Value {
                     expr: Expr::Field(path),
                     ..
-                } => {
-                    let names = match query.alias.as_ref().zip(path.names.first()) {
-                        Some((alias, first)) if path.names.len() > 1 && alias.eq_ignore_ascii_case(first) => {
-                            &path.names[1..]
-                        }
-                        _ => &path.names,
-                    };
-                    columns.extend(column(schema, plan.sobject, names));
-                }
+                } => columns.push(column(path)?),
                 Item::Fields(_) => {
                     // Which fields these are, the plan knows: they are asked for by name.
-                    let names = soql::shown_fields(&plan);
                     let object = &schema.sobjects[plan.sobject];
-                    for place in names.filter(|place| object.fields[*place].kind != FieldType::Address) {
-                        let named = column(schema, plan.sobject, &[object.fields[place].name.to_string()]);
-                        columns.extend(named.filter(|c| !columns.contains(c)));
+                    for place in soql::shown_fields(&plan) {
+                        let field = &object.fields[place];
+                        let names = vec![field.name.to_string()];
+                        let shown = columns.iter().any(|column| column.name == names[0]);
+                        if field.kind != FieldType::Address && !shown {
+                            columns.push(column(&Path { names, place: 0 })?);
+                        }
                     }
                 }
                 _ => return Err(implementation("aggregate functions")),
@@ -139,8 +100,7 @@ impl Selection {
             if i > 0 {
                 out.push(char::from(dialect.delimiter.byte()));
             }
-            let cell = column.value(org, self.plan.sobject, row);
-            write_cell(out, cell.unwrap_or(&Cell::Null), column.kind);
+            write_cell(out, &soql::value(org, row, &column.path), column.kind);
         }
         out.push_str(dialect.ending.text());
     }
@@ -164,42 +124,6 @@ fn write_cell(out: &mut String, cell: &Cell, kind: FieldType) {
             out.push('"');
         }
     }
-}
-
-/// The column that a path names; the plan was made of the same path, so there is one.
-fn column(schema: &Schema, sobject: usize, names: &[String]) -> Option<Column> {
-    let (mut at, mut hops, mut shown) = (sobject, Vec::new(), String::new());
-    let object = &schema.sobjects[sobject];
-    let (last, parents) = names.split_last()?;
-    // The object's own name may lead the path.
-    let own = |first: &&String| first.eq_ignore_ascii_case(&object.name) && object.relationship(first).is_none();
-    let skip = usize::from(parents.first().filter(own).is_some());
-    for parent in &parents[skip..] {
-        let field = schema.sobjects[at].relationship(parent)?;
-        let reference = &schema.sobjects[at].fields[field];
-        let name = Arc::clone(reference.relationship.as_ref()?);
-        shown.push_str(&name);
-        shown.push('.');
-        hops.push(Step {
-            name,
-            sobject: at,
-            field,
-        });
-        at = schema.place(reference.reference_to.first()?)?;
-    }
-    let field = schema.sobjects[at].field(last)?;
-    let name = Arc::clone(&schema.sobjects[at].fields[field].name);
-    shown.push_str(&name);
-    Some(Column {
-        name: shown,
-        hops,
-        kind: schema.sobjects[at].fields[field].kind,
-        last: Step {
-            name,
-            sobject: at,
-            field,
-        },
-    })
 }
 
 fn refused(error: QueryError) -> Refusal {

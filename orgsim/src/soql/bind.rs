@@ -61,6 +61,32 @@ pub(crate) fn bind(text: &str, query: &Query, schema: &Schema, now: i64) -> Resu
     binder.query(query, true)
 }
 
+/// Looks up one path of a query that was bound: the way to its value, its name as the schema writes it, and its type.
+pub(crate) fn bind_path(
+    text: &str,
+    query: &Query,
+    schema: &Schema,
+    plan: &Plan,
+    path: &Path,
+) -> Result<(BoundPath, String, FieldType), QueryError> {
+    let binder = Binder {
+        text,
+        schema,
+        sobject: plan.sobject,
+        alias: query.alias.as_deref(),
+        today: Date::ZERO,
+    };
+    let (bound, field) = binder.path(path)?;
+    let (mut sobject, mut name) = (plan.sobject, String::new());
+    for hop in &bound.hops {
+        name.push_str(schema.sobjects[sobject].fields[*hop].relationship.as_deref().unwrap_or_default());
+        name.push('.');
+        sobject = binder.target(sobject, *hop).unwrap_or(sobject);
+    }
+    name.push_str(bound.named.as_ref().unwrap_or(&field.name));
+    Ok((bound, name, field.kind))
+}
+
 impl<'s> Binder<'s> {
     fn object(&self) -> &'s Sobject {
         &self.schema.sobjects[self.sobject]

@@ -10,7 +10,7 @@ use crate::org::{Cell, Org, Row};
 static NULL: Cell = Cell::Null;
 
 /// The value at a path; null when a parent is missing.
-pub(super) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> Cow<'o, Cell> {
+pub(crate) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> Cow<'o, Cell> {
     let mut row = row;
     for hop in &path.hops {
         let parent = row.cells[*hop]

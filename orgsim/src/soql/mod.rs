@@ -14,12 +14,13 @@ mod plan;
 mod run;
 mod show;
 
-pub(crate) use ast::{Expr, Item};
-pub(crate) use bind::bind;
+pub(crate) use ast::{Expr, Item, Path};
+pub(crate) use bind::{bind, bind_path};
 pub(crate) use columns::columns;
+pub(crate) use filter::value;
 pub(crate) use group::groups;
 pub(crate) use parser::parse;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{BoundPath, Plan};
 pub(crate) use run::run;
 pub(crate) use show::{shown_fields, write_group, write_row};
 

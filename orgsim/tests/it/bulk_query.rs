@@ -309,10 +309,12 @@ async fn parents_of_several_kinds_show_their_own_fields() {
     }
     let id = done(
         &server,
-        soql("SELECT Who.LastName, Who.Owner.Username FROM Task ORDER BY Id"),
+        soql("SELECT Who.LastName, Who.Type, Owner.Username FROM Task ORDER BY Id"),
     )
     .await;
     let user = server.orgs[0]["username"].as_str().unwrap();
-    let expected = format!("\"Who.LastName\",\"Who.Owner.Username\"\n\"c\",\"{user}\"\n\"l\",\"{user}\"\n");
+    let expected = format!(
+        "\"Who.LastName\",\"Who.Type\",\"Owner.Username\"\n\"c\",\"Contact\",\"{user}\"\n\"l\",\"Lead\",\"{user}\"\n"
+    );
     assert_eq!(results(&server, &id, "").await.text, expected);
 }
