@@ -19,13 +19,15 @@ pub(crate) enum Expr {
     Part(DateFunction, Path),
     /// `MAX(Amount)`; `COUNT()` has no path.
     Aggregate(Function, Option<Path>, usize),
+    /// `GROUPING(LeadSource)`: whether a row is a subtotal over the field.
+    Grouping(Path),
 }
 
 impl Expr {
     /// Its place in the text.
     pub(super) fn place(&self) -> usize {
         match self {
-            Self::Field(path) | Self::Part(_, path) => path.place,
+            Self::Field(path) | Self::Part(_, path) | Self::Grouping(path) => path.place,
             Self::Aggregate(_, _, place) => *place,
         }
     }
@@ -42,6 +44,31 @@ pub(crate) enum Item {
     Fields(Group),
     /// `(SELECT … FROM Contacts)`.
     Children(Box<Query>),
+    /// `TYPEOF What WHEN Account THEN Phone ELSE Name END`.
+    TypeOf(TypeOf),
+}
+
+/// What is shown of a parent, by the object that it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TypeOf {
+    /// The relationship.
+    pub(crate) path: Path,
+    /// Objects with their fields.
+    pub(crate) cases: Vec<(Path, Vec<Path>)>,
+    /// Of parents of other objects; without it they are null.
+    pub(crate) otherwise: Vec<Path>,
+}
+
+/// Which groups `GROUP BY` makes of its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Totals {
+    /// One of each combination of values.
+    #[default]
+    None,
+    /// With the subtotals over the last key, the last two, and so on, and all rows.
+    Rollup,
+    /// With the subtotals over every combination of keys.
+    Cube,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +159,7 @@ pub(crate) struct Query {
     pub(crate) alias: Option<String>,
     pub(crate) condition: Option<Condition>,
     pub(crate) group: Vec<Expr>,
+    pub(crate) totals: Totals,
     pub(crate) having: Option<Condition>,
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<usize>,

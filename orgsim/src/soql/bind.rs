@@ -1,11 +1,9 @@
 //! A tree to a plan: names looked up in the schema, values brought to the fields' types.
 
-use std::sync::Arc;
-
 use jiff::civil::Date;
 
 use super::QueryError;
-use super::ast::{Expr, Function, Group, Item, Path, Query};
+use super::ast::{Expr, Function, Group, Item, Path, Query, Totals};
 use super::dates::date_of;
 use super::plan::{BoundExpr, BoundOrder, BoundPath, Grouping, Plan, Shown};
 use crate::org::code;
@@ -15,19 +13,6 @@ use crate::schema::{Field, FieldType, Schema, Sobject};
 const MAX_NAMES: usize = 6;
 /// Largest LIMIT of a query with FIELDS(ALL) or FIELDS(CUSTOM) (contract 5).
 const MAX_FIELDS_LIMIT: usize = 200;
-/// What a parent that may be of several objects is asked for: the fields of the object `Name` [V:SOQLPDF].
-const SHARED: [&str; 10] = [
-    "Id",
-    "Name",
-    "Type",
-    "FirstName",
-    "LastName",
-    "Email",
-    "Phone",
-    "Title",
-    "Alias",
-    "Username",
-];
 /// Most queries for children in a query (contract 5).
 const MAX_CHILDREN: usize = 20;
 
@@ -79,7 +64,12 @@ pub(crate) fn bind_path(
     let (bound, field) = binder.path(path)?;
     let (mut sobject, mut name) = (plan.sobject, String::new());
     for hop in &bound.hops {
-        name.push_str(schema.sobjects[sobject].fields[*hop].relationship.as_deref().unwrap_or_default());
+        name.push_str(
+            schema.sobjects[sobject].fields[*hop]
+                .relationship
+                .as_deref()
+                .unwrap_or_default(),
+        );
         name.push('.');
         sobject = binder.target(sobject, *hop).unwrap_or(sobject);
     }
@@ -88,7 +78,7 @@ pub(crate) fn bind_path(
 }
 
 impl<'s> Binder<'s> {
-    fn object(&self) -> &'s Sobject {
+    pub(super) fn object(&self) -> &'s Sobject {
         &self.schema.sobjects[self.sobject]
     }
 
@@ -98,7 +88,7 @@ impl<'s> Binder<'s> {
             matches!(
                 item,
                 Item::Value {
-                    expr: Expr::Aggregate(..) | Expr::Part(..),
+                    expr: Expr::Aggregate(..) | Expr::Part(..) | Expr::Grouping(_),
                     ..
                 }
             )
@@ -110,7 +100,7 @@ impl<'s> Binder<'s> {
             count_only: query.items.is_empty(),
             grouping: None,
             long_text: false,
-            condition: query.condition.as_ref().map(|c| self.condition(c, false)).transpose()?,
+            condition: query.condition.as_ref().map(|c| self.condition(c, None)).transpose()?,
             order: Vec::new(),
             limit: query.limit,
             offset: query.offset,
@@ -127,7 +117,7 @@ impl<'s> Binder<'s> {
             }
         }
         for order in &query.order {
-            let expr = self.expr(&order.expr, "sorted")?;
+            let expr = self.expr(&order.expr, "sorted", plan.grouping.as_ref())?;
             if grouped {
                 self.grouped(&expr, &order.expr, plan.grouping.as_ref())?;
             } else if matches!(expr, BoundExpr::Aggregate(..)) {
@@ -189,6 +179,16 @@ impl<'s> Binder<'s> {
                 }
                 plan.shown.push(self.children(children)?);
             }
+            Item::TypeOf(type_of) if outer => plan.shown.push(self.type_of(type_of)?),
+            Item::TypeOf(type_of) => {
+                let words = "TYPEOF is not taken in a query inside of a query";
+                return Err(QueryError::at(
+                    code::MALFORMED_QUERY,
+                    self.text,
+                    type_of.path.place,
+                    words,
+                ));
+            }
         }
         Ok(())
     }
@@ -225,62 +225,8 @@ impl<'s> Binder<'s> {
         })
     }
 
-    fn grouping(&self, query: &Query) -> Result<Grouping, QueryError> {
-        let mut grouping = Grouping {
-            keys: Vec::new(),
-            columns: Vec::new(),
-            having: None,
-        };
-        for key in &query.group {
-            let expr = self.expr(key, "grouped")?;
-            if let BoundExpr::Aggregate(..) = expr {
-                let words = "an aggregate function can not be grouped by";
-                return Err(QueryError::at(code::MALFORMED_QUERY, self.text, key.place(), words));
-            }
-            grouping.keys.push(expr);
-        }
-        let mut unnamed = 0;
-        for item in &query.items {
-            let Item::Value { expr, alias } = item else {
-                let words = "fields of children and FIELDS() do not go with aggregates";
-                return Err(QueryError::new(code::MALFORMED_QUERY, words));
-            };
-            let bound = self.expr(expr, "grouped")?;
-            self.grouped(&bound, expr, Some(&grouping))?;
-            let name = match (alias, expr) {
-                (Some(alias), _) => alias.clone(),
-                (None, Expr::Field(path)) => self.path(path)?.1.name.to_string(),
-                (None, _) => {
-                    unnamed += 1;
-                    format!("expr{}", unnamed - 1)
-                }
-            };
-            if grouping.columns.iter().any(|(known, _)| *known == name) {
-                let words = format!("duplicate alias: {name}");
-                return Err(QueryError::at(code::MALFORMED_QUERY, self.text, expr.place(), &words));
-            }
-            grouping.columns.push((name, bound));
-        }
-        grouping.having = query.having.as_ref().map(|c| self.condition(c, true)).transpose()?;
-        Ok(grouping)
-    }
-
-    /// Whether every row of a group has the same value of it.
-    fn grouped(&self, bound: &BoundExpr, expr: &Expr, grouping: Option<&Grouping>) -> Result<(), QueryError> {
-        let known = matches!(bound, BoundExpr::Aggregate(..)) || grouping.is_some_and(|g| g.keys.contains(bound));
-        if known {
-            return Ok(());
-        }
-        let name = match expr {
-            Expr::Field(path) | Expr::Part(_, path) | Expr::Aggregate(_, Some(path), _) => path.names.join("."),
-            Expr::Aggregate(_, None, _) => String::new(),
-        };
-        let words = format!("Field must be grouped or aggregated: {name}");
-        Err(QueryError::at(code::MALFORMED_QUERY, self.text, expr.place(), &words))
-    }
-
     /// A value that rows are compared, sorted or grouped by; `use_` is the word for that in an error.
-    pub(super) fn expr(&self, expr: &Expr, use_: &str) -> Result<BoundExpr, QueryError> {
+    pub(super) fn expr(&self, expr: &Expr, use_: &str, grouping: Option<&Grouping>) -> Result<BoundExpr, QueryError> {
         let refuse = |path: &Path, code, words: String| Err(QueryError::at(code, self.text, path.place, &words));
         match expr {
             Expr::Field(path) => {
@@ -304,6 +250,18 @@ impl<'s> Binder<'s> {
                 }
                 Ok(BoundExpr::Part(*function, bound))
             }
+            Expr::Grouping(path) => {
+                let bound = BoundExpr::Field(self.path(path)?.0);
+                let key = grouping.and_then(|g| g.keys.iter().position(|key| *key == bound));
+                let totalled = grouping.is_some_and(|g| g.totals != Totals::None);
+                match key.filter(|_| totalled) {
+                    Some(key) => Ok(BoundExpr::Grouping(key)),
+                    None => {
+                        let words = "GROUPING takes a field of GROUP BY ROLLUP or GROUP BY CUBE";
+                        refuse(path, code::MALFORMED_QUERY, words.to_owned())
+                    }
+                }
+            }
             Expr::Aggregate(function, None, _) => Ok(BoundExpr::Aggregate(*function, None)),
             Expr::Aggregate(function, Some(path), _) => {
                 let (bound, field) = self.path(path)?;
@@ -320,7 +278,7 @@ impl<'s> Binder<'s> {
     }
 
     /// Adds a field to what is shown; one parent is shown once, with all its fields.
-    fn show(&self, shown: &mut Vec<Shown>, sobject: usize, hops: &[usize], field: usize) {
+    pub(super) fn show(&self, shown: &mut Vec<Shown>, sobject: usize, hops: &[usize], field: usize) {
         let Some((hop, rest)) = hops.split_first() else {
             if !shown.contains(&Shown::Field(field)) {
                 shown.push(Shown::Field(field));
@@ -346,34 +304,7 @@ impl<'s> Binder<'s> {
         }
     }
 
-    /// Adds a name that a parent of several objects is shown with.
-    fn show_named(
-        &self,
-        path: &Path,
-        hops: &[usize],
-        name: Arc<str>,
-        shown: &mut Vec<Shown>,
-    ) -> Result<(), QueryError> {
-        let [field] = hops else {
-            let words = "a parent of one of several objects is shown from its own child only";
-            return Err(QueryError::at(code::MALFORMED_QUERY, self.text, path.place, words));
-        };
-        let known = shown.iter_mut().find_map(|item| match item {
-            Shown::Named { field: known, names } if known == field => Some(names),
-            _ => None,
-        });
-        match known {
-            Some(names) if names.contains(&name) => {}
-            Some(names) => names.push(name),
-            None => shown.push(Shown::Named {
-                field: *field,
-                names: vec![name],
-            }),
-        }
-        Ok(())
-    }
-
-    fn target(&self, sobject: usize, reference: usize) -> Option<usize> {
+    pub(super) fn target(&self, sobject: usize, reference: usize) -> Option<usize> {
         let name = self.schema.sobjects[sobject].fields[reference].reference_to.first()?;
         self.schema.place(name)
     }
@@ -429,31 +360,6 @@ impl<'s> Binder<'s> {
             field,
             named,
             exact,
-        };
-        Ok((bound, &object.fields[field]))
-    }
-
-    /// A name that rows of several objects share; `sobject` is the first of them.
-    fn shared(
-        &self,
-        path: &Path,
-        sobject: usize,
-        hops: Vec<usize>,
-        name: &str,
-    ) -> Result<(BoundPath, &'s Field), QueryError> {
-        let object = &self.schema.sobjects[sobject];
-        let known = SHARED.iter().find(|known| known.eq_ignore_ascii_case(name));
-        let is_id = known.is_some_and(|known| *known == "Id");
-        let like = object.field(if is_id { "Id" } else { "Name" });
-        let (Some(known), Some(field)) = (known, like) else {
-            let words = format!("No such column '{name}' on entity 'Name'.");
-            return Err(QueryError::at(code::FIELD, self.text, path.place, &words));
-        };
-        let bound = BoundPath {
-            hops,
-            field,
-            named: Some(Arc::from(*known)),
-            exact: is_id,
         };
         Ok((bound, &object.fields[field]))
     }

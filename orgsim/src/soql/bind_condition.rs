@@ -4,7 +4,7 @@ use super::QueryError;
 use super::ast::{Condition, Expr, Item, Literal, Operator, Path, Query};
 use super::bind::Binder;
 use super::dates::{DateFunction, seconds_of};
-use super::plan::{BoundCondition, BoundExpr, BoundPath, Wanted};
+use super::plan::{BoundCondition, BoundExpr, BoundPath, Grouping, Wanted};
 use crate::org::{Cell, code, normalise};
 use crate::schema::{Field, FieldType};
 
@@ -15,8 +15,12 @@ type Operand<'s> = Option<(FieldType, &'s str)>;
 const OPERATOR: &str = "INVALID_QUERY_FILTER_OPERATOR";
 
 impl<'s> Binder<'s> {
-    /// `groups` where the condition is about groups of rows.
-    pub(super) fn condition(&self, condition: &Condition, groups: bool) -> Result<BoundCondition, QueryError> {
+    /// `groups` are those that the condition is about, where it is not about rows.
+    pub(super) fn condition(
+        &self,
+        condition: &Condition,
+        groups: Option<&Grouping>,
+    ) -> Result<BoundCondition, QueryError> {
         let all = |parts: &[Condition]| {
             let bound = parts.iter().map(|p| self.condition(p, groups));
             bound.collect::<Result<Vec<_>, _>>()
@@ -79,7 +83,7 @@ impl<'s> Binder<'s> {
     }
 
     /// The left side of a comparison.
-    fn operand(&self, expr: &Expr, groups: bool) -> Result<(BoundExpr, Operand<'s>), QueryError> {
+    fn operand(&self, expr: &Expr, groups: Option<&Grouping>) -> Result<(BoundExpr, Operand<'s>), QueryError> {
         match expr {
             Expr::Field(path) => {
                 let (bound, field) = self.filterable(path)?;
@@ -87,15 +91,16 @@ impl<'s> Binder<'s> {
             }
             Expr::Part(DateFunction::DayOnly, path) => {
                 let name = &self.path(path)?.1.name;
-                Ok((self.expr(expr, "filtered")?, Some((FieldType::Date, name))))
+                Ok((self.expr(expr, "filtered", groups)?, Some((FieldType::Date, name))))
             }
-            Expr::Part(..) => Ok((self.expr(expr, "filtered")?, None)),
-            Expr::Aggregate(..) if !groups => {
+            Expr::Part(..) => Ok((self.expr(expr, "filtered", groups)?, None)),
+            Expr::Aggregate(..) | Expr::Grouping(_) if groups.is_none() => {
                 let words = "an aggregate function belongs into HAVING";
                 Err(QueryError::at(code::MALFORMED_QUERY, self.text, expr.place(), words))
             }
+            Expr::Grouping(_) => Ok((self.expr(expr, "filtered", groups)?, None)),
             Expr::Aggregate(_, path, _) => {
-                let bound = self.expr(expr, "filtered")?;
+                let bound = self.expr(expr, "filtered", groups)?;
                 let compares = matches!(
                     bound,
                     BoundExpr::Aggregate(super::ast::Function::Min | super::ast::Function::Max, _)

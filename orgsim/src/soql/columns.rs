@@ -58,6 +58,11 @@ fn of(schema: &Schema, sobject: usize, shown: &[Shown]) -> Vec<Value> {
                 let name = object.fields[*field].relationship.as_deref().unwrap_or_default();
                 nested(name, names.iter().map(|name| aggregate(name)).collect(), false)
             }
+            // Which columns a row has, its parent decides.
+            Shown::TypeOf { field, .. } => {
+                let name = object.fields[*field].relationship.as_deref().unwrap_or_default();
+                nested(name, Vec::new(), false)
+            }
             Shown::Children { name, plan, .. } => nested(name, of(schema, plan.sobject, &plan.shown), true),
         })
         .collect()

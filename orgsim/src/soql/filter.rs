@@ -52,7 +52,7 @@ pub(super) fn evaluate<'o>(org: &'o Org, row: &'o Row, expr: &BoundExpr) -> Cow<
     match expr {
         BoundExpr::Field(path) => value(org, row, path),
         BoundExpr::Part(function, path) => Cow::Owned(function.of(&value(org, row, path))),
-        BoundExpr::Aggregate(..) => Cow::Borrowed(&NULL),
+        BoundExpr::Aggregate(..) | BoundExpr::Grouping(_) => Cow::Borrowed(&NULL),
     }
 }
 

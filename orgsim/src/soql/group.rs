@@ -4,38 +4,74 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ast::Function;
+use super::ast::{Function, Totals};
 use super::filter::{evaluate, meets, value};
 use super::plan::{BoundExpr, BoundPath, Grouping, Plan};
 use super::run::sort_by;
 use crate::org::{Cell, Org, Row};
 
+/// Most keys that subtotals are told apart by: the bits of a number.
+const MAX_KEYS: usize = 31;
+
 /// Values that are shown of one group, in the order of the columns.
 pub(crate) type GroupRow = Vec<Cell>;
 
-/// Groups in order, after HAVING; without keys all rows are one group, also when there are none.
+/// Rows with the same values of some keys.
+struct Rows<'r> {
+    /// Which keys; the group is a subtotal over the others.
+    keyed: u32,
+    rows: Vec<&'r Row>,
+}
+
+/// The combinations of so many keys that groups are made by, as bits.
+fn combinations(totals: Totals, keys: usize) -> Vec<u32> {
+    let all = (1_u32 << keys) - 1;
+    match totals {
+        Totals::None => vec![all],
+        Totals::Rollup => (0..=keys).rev().map(|n| (1 << n) - 1).collect(),
+        Totals::Cube => (0..=all).rev().collect(),
+    }
+}
+
+/// Groups in order, after HAVING; without keys all rows are one group, also when there are none. Subtotals come after the
+/// groups that they are of [from memory].
 pub(crate) fn groups(org: &Org, plan: &Plan, grouping: &Grouping, rows: &[Arc<Row>]) -> Vec<GroupRow> {
-    let mut places: HashMap<Vec<String>, usize> = HashMap::new();
-    let mut members: Vec<Vec<&Row>> = Vec::new();
-    if grouping.keys.is_empty() {
-        members.push(rows.iter().map(|row| &**row).collect());
-    } else {
+    let mut members: Vec<Rows<'_>> = Vec::new();
+    // More keys than bits never have subtotals: they are one combination.
+    let keys = grouping.keys.len().min(MAX_KEYS);
+    for keyed in combinations(grouping.totals, keys) {
+        let is_keyed = |key: usize| key >= keys || keyed & (1 << key) != 0;
+        let mut places: HashMap<Vec<String>, usize> = HashMap::new();
+        if grouping.keys.is_empty() || (keyed == 0 && !rows.is_empty()) {
+            let rows = rows.iter().map(|row| &**row).collect();
+            members.push(Rows { keyed, rows });
+            continue;
+        }
         for row in rows {
-            let key = grouping
-                .keys
-                .iter()
-                .map(|key| identity(&evaluate(org, row, key)))
-                .collect();
-            let place = *places.entry(key).or_insert(members.len());
+            let keys = grouping.keys.iter().enumerate().filter(|(key, _)| is_keyed(*key));
+            let identity = keys.map(|(_, key)| identity(&evaluate(org, row, key))).collect();
+            let place = *places.entry(identity).or_insert(members.len());
             if place == members.len() {
-                members.push(Vec::new());
+                let rows = Vec::new();
+                members.push(Rows { keyed, rows });
             }
-            members[place].push(row);
+            members[place].rows.push(row);
         }
     }
-    let of = |group: &[&Row], expr: &BoundExpr| match expr {
-        BoundExpr::Aggregate(function, path) => reduce(org, *function, path.as_ref(), group),
+    let rolled = |group: &Rows<'_>, key: usize| key < keys && group.keyed & (1 << key) == 0;
+    let of = |group: &Rows<'_>, expr: &BoundExpr| match expr {
+        BoundExpr::Aggregate(function, path) => reduce(org, *function, path.as_ref(), &group.rows),
+        BoundExpr::Grouping(key) => Cell::Number(f64::from(u8::from(rolled(group, *key)))),
+        _ if grouping
+            .keys
+            .iter()
+            .position(|key| key == expr)
+            .is_some_and(|key| rolled(group, key)) =>
+        {
+            Cell::Null
+        }
         _ => group
+            .rows
             .first()
             .map_or(Cell::Null, |row| evaluate(org, row, expr).into_owned()),
     };

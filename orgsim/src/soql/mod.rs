@@ -3,6 +3,8 @@
 mod ast;
 mod bind;
 mod bind_condition;
+mod bind_group;
+mod bind_several;
 mod columns;
 mod condition;
 mod dates;
@@ -35,14 +37,17 @@ pub(crate) struct QueryError {
 
 /// Longest piece of a query that an error shows; of longer ones the part around the place is shown.
 const SHOWN: usize = 120;
+/// Longest words of an error in characters: they may repeat a name out of the query.
+const WORDS: usize = 1_000;
 
 impl QueryError {
-    /// An error of the whole query.
+    /// An error of the whole query; words that are too long are cut off.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(SHOWN + WORDS) {
+            message.truncate(end);
         }
+        Self { code, message }
     }
 
     /// An error at a byte of the query: the text, a caret, row and column, then the words [V:CCI-CASS].
@@ -68,5 +73,7 @@ impl QueryError {
     }
 }
 
+#[cfg(test)]
+mod fuzz_test;
 #[cfg(test)]
 mod tests;

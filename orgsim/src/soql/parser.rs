@@ -1,7 +1,7 @@
 //! Tokens to a tree. Keywords have no case; AND and OR do not mix without brackets, as in Salesforce.
 
 use super::QueryError;
-use super::ast::{Expr, Function, Group, Item, Order, Path, Query};
+use super::ast::{Expr, Function, Group, Item, Order, Path, Query, Totals, TypeOf};
 use super::dates::DateFunction;
 use super::lexer::{Token, tokens};
 use crate::org::code;
@@ -12,6 +12,8 @@ const MAX_QUERY: usize = 100_000;
 pub(super) const MAX_DEPTH: usize = 100;
 /// Largest OFFSET (contract 5).
 const MAX_OFFSET: usize = 2_000;
+/// Most keys of a grouping with subtotals [V:SOQLPDF].
+const MAX_TOTALLED: usize = 3;
 /// Words that are no alias.
 const KEYWORDS: [&str; 13] = [
     "from", "where", "order", "limit", "offset", "using", "group", "having", "for", "with", "all", "update", "as",
@@ -167,7 +169,11 @@ impl Parser<'_> {
         if self.word("with") {
             self.name()?;
         }
-        let group = if self.word("group") { self.group()? } else { Vec::new() };
+        let (totals, group) = if self.word("group") {
+            self.group()?
+        } else {
+            (Totals::None, Vec::new())
+        };
         let having = if self.word("having") {
             Some(self.condition()?)
         } else {
@@ -192,6 +198,7 @@ impl Parser<'_> {
             alias,
             condition,
             group,
+            totals,
             having,
             order,
             limit,
@@ -220,12 +227,40 @@ impl Parser<'_> {
             self.expect_sign(")")?;
             return Ok(Some(Item::Fields(group)));
         }
+        if self.is_word("typeof") && matches!(self.tokens.get(self.next + 1), Some((Token::Word(_), _))) {
+            self.next += 1;
+            return Ok(Some(Item::TypeOf(self.type_of()?)));
+        }
         let expr = self.expr()?;
         if expr == Expr::Aggregate(Function::Count, None, expr.place()) && self.is_word("from") {
             return Ok(None);
         }
         let alias = if self.is_name() { Some(self.name()?) } else { None };
         Ok(Some(Item::Value { expr, alias }))
+    }
+
+    fn type_of(&mut self) -> Result<TypeOf, QueryError> {
+        let path = self.path()?;
+        let mut cases = Vec::new();
+        while self.word("when") {
+            let object = self.path()?;
+            self.expect_word("then")?;
+            cases.push((object, self.paths()?));
+        }
+        let otherwise = if self.word("else") { self.paths()? } else { Vec::new() };
+        if cases.is_empty() {
+            return Err(self.unexpected());
+        }
+        self.expect_word("end")?;
+        Ok(TypeOf { path, cases, otherwise })
+    }
+
+    fn paths(&mut self) -> Result<Vec<Path>, QueryError> {
+        let mut paths = vec![self.path()?];
+        while self.sign(",") {
+            paths.push(self.path()?);
+        }
+        Ok(paths)
     }
 
     /// A field, or a function of one.
@@ -252,6 +287,11 @@ impl Parser<'_> {
             self.expect_sign(")")?;
             return Ok(Expr::Aggregate(function, Some(inner), path.place));
         }
+        if name == "GROUPING" {
+            let inner = self.path()?;
+            self.expect_sign(")")?;
+            return Ok(Expr::Grouping(inner));
+        }
         // A label is the value, and the org has one currency and one time zone.
         if matches!(name.as_str(), "TOLABEL" | "FORMAT" | "CONVERTCURRENCY") {
             let inner = self.path()?;
@@ -271,13 +311,28 @@ impl Parser<'_> {
         Ok(Expr::Part(function, inner))
     }
 
-    fn group(&mut self) -> Result<Vec<Expr>, QueryError> {
+    fn group(&mut self) -> Result<(Totals, Vec<Expr>), QueryError> {
         self.expect_word("by")?;
+        let opens = matches!(self.tokens.get(self.next + 1), Some((Token::Sign("("), _)));
+        let totals = match () {
+            () if opens && self.word("rollup") => Totals::Rollup,
+            () if opens && self.word("cube") => Totals::Cube,
+            () => Totals::None,
+        };
+        if totals != Totals::None {
+            self.expect_sign("(")?;
+        }
         let mut group = vec![self.expr()?];
         while self.sign(",") {
             group.push(self.expr()?);
         }
-        Ok(group)
+        if totals != Totals::None {
+            if group.len() > MAX_TOTALLED {
+                return Err(self.fail(&format!("ROLLUP and CUBE take at most {MAX_TOTALLED} fields")));
+            }
+            self.expect_sign(")")?;
+        }
+        Ok((totals, group))
     }
 
     fn order(&mut self) -> Result<Vec<Order>, QueryError> {

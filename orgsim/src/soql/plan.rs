@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::ast::{Function, Operator};
+use super::ast::{Function, Operator, Totals};
 use super::dates::DateFunction;
 use crate::org::Cell;
 
@@ -25,6 +25,8 @@ pub(crate) enum BoundExpr {
     Field(BoundPath),
     Part(DateFunction, BoundPath),
     Aggregate(Function, Option<BoundPath>),
+    /// Whether a group is a subtotal over the key with this place.
+    Grouping(usize),
 }
 
 impl BoundExpr {
@@ -47,6 +49,14 @@ pub(crate) enum Shown {
     Named {
         field: usize,
         names: Vec<Arc<str>>,
+    },
+    /// A parent of one of several objects, by the object that it is of.
+    TypeOf {
+        field: usize,
+        /// Objects with what is shown of them.
+        cases: Vec<(usize, Vec<Shown>)>,
+        /// Names that are shown of the others; without any they are null.
+        otherwise: Vec<Arc<str>>,
     },
     /// Rows that name this one in a field of theirs.
     Children {
@@ -101,6 +111,7 @@ pub(crate) enum BoundCondition {
 pub(crate) struct Grouping {
     /// Empty when all rows are one group.
     pub(super) keys: Vec<BoundExpr>,
+    pub(super) totals: Totals,
     /// What is shown of a group, with its name.
     pub(super) columns: Vec<(String, BoundExpr)>,
     pub(super) having: Option<BoundCondition>,

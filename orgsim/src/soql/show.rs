@@ -15,7 +15,7 @@ pub(crate) fn write_row(out: &mut String, org: &Org, plan: &Plan, row: &Row, bas
 pub(crate) fn shown_fields(plan: &Plan) -> impl Iterator<Item = usize> {
     plan.shown.iter().filter_map(|shown| match shown {
         Shown::Field(field) => Some(*field),
-        Shown::Parent { .. } | Shown::Named { .. } | Shown::Children { .. } => None,
+        Shown::Parent { .. } | Shown::Named { .. } | Shown::TypeOf { .. } | Shown::Children { .. } => None,
     })
 }
 
@@ -46,6 +46,22 @@ fn write_shown(out: &mut String, org: &Org, sobject: usize, row: &Row, shown: &[
                 write_string(out, object.fields[*field].relationship.as_deref().unwrap_or_default());
                 out.push(':');
                 write_named(out, org, row.cells[*field].as_text(), names, base);
+            }
+            Shown::TypeOf {
+                field,
+                cases,
+                otherwise,
+            } => {
+                write_string(out, object.fields[*field].relationship.as_deref().unwrap_or_default());
+                out.push(':');
+                let id = row.cells[*field].as_text();
+                let parent = id.and_then(|id| org.locate(id)).and_then(|r| Some((r, org.row(r)?)));
+                let case = parent.and_then(|(r, row)| Some((cases.iter().find(|c| c.0 == r.sobject)?, row)));
+                match case {
+                    Some(((sobject, shown), row)) => write_shown(out, org, *sobject, row, shown, base),
+                    None if otherwise.is_empty() => out.push_str("null"),
+                    None => write_named(out, org, id, otherwise, base),
+                }
             }
             Shown::Children { name, field, plan } => {
                 write_string(out, name);

@@ -90,6 +90,128 @@ async fn groups_with_their_numbers() {
 }
 
 #[tokio::test]
+async fn groups_with_their_subtotals() {
+    let server = furnished().await;
+    let rollup = "SELECT LeadSource, Account.Name, COUNT(Id) n, GROUPING(Account.Name) g FROM Contact WHERE LeadSource != null GROUP BY ROLLUP(LeadSource, Account.Name) ORDER BY GROUPING(LeadSource), LeadSource, GROUPING(Account.Name), Account.Name NULLS LAST";
+    let rows = records(&ask(&server, rollup).await);
+    let web: f64 = rows
+        .iter()
+        .filter(|row| row["LeadSource"] != "Other" && row["g"] == 0)
+        .map(|row| row["n"].as_f64().unwrap())
+        .sum();
+    let last = rows.last().unwrap();
+    assert_eq!(
+        (web, &last["LeadSource"], &last["Name"], &last["n"], &last["g"]),
+        (3.0, &json!(null), &json!(null), &json!(4), &json!(1))
+    );
+    let totals: Vec<_> = rows
+        .iter()
+        .filter(|row| row["g"] == 1)
+        .map(|row| (&row["LeadSource"], &row["n"]))
+        .collect();
+    assert_eq!(
+        json!(totals),
+        json!([["Other", 1], ["Web", 3], [null, 4]]),
+        "the subtotals of one key and of both"
+    );
+
+    let cube = "SELECT GROUPING(LeadSource) a, GROUPING(Account.Name) b, COUNT(Id) n FROM Contact GROUP BY CUBE(LeadSource, Account.Name) HAVING COUNT(Id) > 0 AND GROUPING(LeadSource) = 1";
+    let rows = records(&ask(&server, cube).await);
+    let all: Vec<_> = rows.iter().filter(|row| row["b"] == 1).map(|row| &row["n"]).collect();
+    assert_eq!(json!(all), json!([5]), "one row is the total of all");
+    let by_account: f64 = rows
+        .iter()
+        .filter(|row| row["b"] == 0)
+        .map(|row| row["n"].as_f64().unwrap())
+        .sum();
+    assert!(
+        (by_account - 5.0).abs() < f64::EPSILON,
+        "the accounts' own totals, which ROLLUP does not make: {rows:?}"
+    );
+
+    let nothing = "SELECT LeadSource, COUNT(Id) n FROM Contact WHERE LastName = 'nobody' GROUP BY ROLLUP(LeadSource)";
+    assert_eq!(records(&ask(&server, nothing).await), Vec::<serde_json::Value>::new());
+    for refused in [
+        "SELECT LeadSource, GROUPING(LeadSource) FROM Contact GROUP BY LeadSource",
+        "SELECT COUNT(Id) FROM Contact GROUP BY ROLLUP(LeadSource, LastName, FirstName, Email)",
+        "SELECT COUNT(Id) FROM Contact GROUP BY CUBE()",
+    ] {
+        assert_eq!(
+            server.query(refused).await.refusal(),
+            (400, "MALFORMED_QUERY"),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_parent_may_depend_on_its_object() {
+    let server = furnished().await;
+    let account = server.create("Account", json!({"Name": "Typed", "Phone": "12"})).await;
+    let deal = json!({"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-12-31", "Amount": 7});
+    let deal = server.create("Opportunity", deal).await;
+    let campaign = server.create("Campaign", json!({"Name": "Spring"})).await;
+    for (subject, what) in [
+        ("1", json!(account)),
+        ("2", json!(deal)),
+        ("3", json!(campaign)),
+        ("4", json!(null)),
+    ] {
+        server.create("Task", json!({"Subject": subject, "WhatId": what})).await;
+    }
+    let soql = |otherwise: &str| {
+        format!(
+            "SELECT Subject, TYPEOF What WHEN Account THEN Phone, Owner.Username WHEN Opportunity THEN Amount {otherwise} END FROM Task ORDER BY Subject"
+        )
+    };
+    let body = ask(&server, &soql("ELSE Name")).await;
+    let what: Vec<_> = body["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["What"])
+        .collect();
+    assert_eq!(
+        (&what[0]["attributes"]["type"], &what[0]["Phone"]),
+        (&json!("Account"), &json!("12"))
+    );
+    assert_eq!(what[0]["Owner"]["Username"], server.orgs[0]["username"]);
+    assert_eq!(
+        (&what[1]["attributes"]["type"], &what[1]["Amount"]),
+        (&json!("Opportunity"), &json!(7))
+    );
+    assert_eq!((&what[2]["Name"], what[3]), (&json!("Spring"), &json!(null)));
+    let body = ask(&server, &soql("")).await;
+    assert_eq!(
+        body["records"][2]["What"],
+        json!(null),
+        "no WHEN and no ELSE for a campaign"
+    );
+    for (refused, code) in [
+        (
+            "SELECT TYPEOF Account WHEN Account THEN Name END FROM Contact",
+            "INVALID_FIELD",
+        ),
+        ("SELECT TYPEOF What WHEN Lead THEN Name END FROM Task", "INVALID_TYPE"),
+        (
+            "SELECT TYPEOF What WHEN Account THEN Nothing END FROM Task",
+            "INVALID_FIELD",
+        ),
+        (
+            "SELECT TYPEOF What WHEN Account THEN Name ELSE Amount END FROM Task",
+            "INVALID_FIELD",
+        ),
+        ("SELECT TYPEOF What ELSE Name END FROM Task", "MALFORMED_QUERY"),
+        (
+            "SELECT Id, (SELECT TYPEOF Owner WHEN User THEN Name END FROM Tasks) FROM Account",
+            "MALFORMED_QUERY",
+        ),
+    ] {
+        assert_eq!(server.query(refused).await.refusal(), (400, code), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn children_come_as_whole_results_inside_of_their_parents() {
     let server = furnished().await;
     let soql = "SELECT Name, (SELECT LastName, Account.Industry FROM Contacts WHERE LastName != 'a' ORDER BY LastName) FROM Account ORDER BY Name";
