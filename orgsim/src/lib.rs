@@ -14,6 +14,17 @@ mod clock;
 mod cursors;
 mod faults;
 mod http;
+#[cfg(test)]
+#[path = "../../tests/fuzz/mutate.rs"]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a test may end by panicking, and says what it did"
+)]
+mod mutate;
 mod oauth;
 mod simulator;
 mod soql;

@@ -53,6 +53,9 @@ struct Arguments {
     /// Custom objects and fields: a TOML file of [[object]] and [[field]] entries; may be given many times.
     #[arg(long, value_name = "FILE")]
     schema: Vec<PathBuf>,
+    /// A snapshot that its org begins with (GET /orgs/{org}/snapshot of the admin port); may be given many times.
+    #[arg(long, value_name = "FILE")]
+    restore: Vec<PathBuf>,
     /// Ids, tokens and dice come out the same for the same seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -106,6 +109,7 @@ impl Arguments {
             api_version: self.api_version.clone(),
             daily_calls: self.daily_calls,
             fence: !self.no_fence,
+            restore: self.restore.clone(),
             schema: schema.collect::<Result<_, String>>()?,
             stopped_at_ms: self.stopped_clock,
             ..Options::default()

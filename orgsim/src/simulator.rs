@@ -1,6 +1,8 @@
 //! Starting and stopping a simulator.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use crate::bulk::BulkLimits;
 use crate::bus::{self, Bus};
 use crate::commit::CommitSink;
 use crate::directory::Directory;
+use crate::org::{Restored, SnapshotProblem};
 use crate::schema::{SchemaFile, SchemaProblem};
 use crate::world::World;
 use crate::{admin, http};
@@ -47,6 +50,8 @@ pub struct Options {
     pub fence: bool,
     /// Custom objects and fields of every org.
     pub schema: Vec<SchemaFile>,
+    /// Snapshots that orgs begin with, each for the org of its name.
+    pub restore: Vec<PathBuf>,
     /// When given, the clock stands at this time (milliseconds since 1970) and only the admin port moves it.
     pub stopped_at_ms: Option<i64>,
 }
@@ -67,6 +72,7 @@ impl Default for Options {
             bulk: BulkLimits::default(),
             fence: true,
             schema: Vec::new(),
+            restore: Vec::new(),
             stopped_at_ms: None,
         }
     }
@@ -89,6 +95,14 @@ pub enum StartError {
     /// A schema file makes no sense.
     #[error("a schema file is wrong at {0}")]
     Schema(#[from] SchemaProblem),
+    /// A snapshot was not taken in.
+    #[error("the snapshot {file} was not taken in: {source}")]
+    Restore {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        source: SnapshotProblem,
+    },
     /// Two orgs have one name.
     #[error("the org name {0} was given twice; org names must differ")]
     TwoOrgs(String),
@@ -159,6 +173,13 @@ impl Simulator {
         let pubsub = listen(options.pubsub).await?;
         let pubsub_tls = listen(options.pubsub_tls).await?;
         let world = Arc::new(World::new(&options)?);
+        for file in &options.restore {
+            let refused = |source| StartError::Restore {
+                file: file.clone(),
+                source,
+            };
+            restore(&world, file).map_err(refused)?;
+        }
         let directory: Arc<dyn Directory> = world.clone();
         world.connect(Some(bus(directory)));
         world.set_base_url(format!("http://{}", http.1));
@@ -224,6 +245,15 @@ impl Simulator {
         }
         self.world.connect(None);
     }
+}
+
+fn restore(world: &World, file: &Path) -> Result<(), SnapshotProblem> {
+    let first = world.orgs.first().map(|org| Arc::clone(&org.org().schema));
+    let Some(schema) = first else { return Ok(()) };
+    let restored = Restored::read(File::open(file)?, &schema)?;
+    let org = world.find(restored.name());
+    let org = org.ok_or_else(|| SnapshotProblem::NoOrg(restored.name().to_owned()))?;
+    org.org().restore(restored)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

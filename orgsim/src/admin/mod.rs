@@ -5,6 +5,7 @@ mod edit;
 mod load;
 mod login;
 mod look;
+mod snapshot;
 mod users;
 
 use std::sync::Arc;
@@ -60,6 +61,12 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, mut stopped:
         )
         .route("/orgs/{org}/records/{entity}", get(look::records))
         .route("/orgs/{org}/history/{entity}", get(look::history))
+        .route(
+            "/orgs/{org}/snapshot",
+            get(snapshot::take)
+                .put(snapshot::give)
+                .layer(DefaultBodyLimit::max(snapshot::BODY_MAX)),
+        )
         .route("/orgs/{org}/calls", get(calls))
         .route("/orgs/{org}/faults", get(faults).post(set_faults))
         .route("/orgs/{org}/expire-tokens", post(expire_tokens))

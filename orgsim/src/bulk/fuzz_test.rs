@@ -1,22 +1,13 @@
 //! Uploads of any bytes: read in every dialect, and taken in by an org (see `tests/fuzz`).
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test may end by panicking")]
-#![allow(clippy::print_stdout, reason = "a run says what it did")]
-#![allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "figures and dice"
-)]
-
-#[path = "../../../tests/fuzz/mutate.rs"]
-mod mutate;
 
 use std::sync::Arc;
 
-use self::mutate::Fuzz;
 use super::dialect::{Delimiter, Dialect, LineEnding};
 use super::job::{Ingest, Operation, Outcome};
 use super::{CHUNK_ROWS, Work, refused, unprocessed, written};
 use crate::commit::{Commit, CommitSink, Disturbance};
+use crate::mutate::Fuzz;
 use crate::org::{Batch, Caller, Org};
 use crate::schema::standard_schema;
 

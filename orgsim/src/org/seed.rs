@@ -21,6 +21,17 @@ impl Stream {
         }
     }
 
+    /// How many blocks were taken.
+    #[must_use]
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Goes on after so many blocks, unless more were taken already.
+    pub(super) fn skip_to(&mut self, count: u64) {
+        self.count = self.count.max(count);
+    }
+
     fn block(&mut self) -> [u8; 32] {
         self.count += 1;
         let mut text = self.key.to_vec();

@@ -105,6 +105,38 @@ impl Table {
         self.rows.iter().flatten()
     }
 
+    /// The rows with their slots, deleted ones too.
+    pub(super) fn filled(&self) -> impl Iterator<Item = (u32, Arc<Row>)> {
+        (0u32..)
+            .zip(&self.rows)
+            .filter_map(|(slot, row)| Some((slot, Arc::clone(row.as_ref()?))))
+    }
+
+    /// Slots that were given out.
+    pub(super) fn slots(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Puts a row of a snapshot into its slot, with its key where the object has one.
+    pub(super) fn restore(&mut self, slot: u32, key: Option<Box<str>>, row: Row) {
+        let place = usize::try_from(slot).unwrap_or(usize::MAX);
+        if place >= self.rows.len() {
+            self.rows.resize(place.saturating_add(1), None);
+        }
+        self.put(slot, Some(Arc::new(row)));
+        if let Some(key) = key {
+            self.keys_ever.entry(key).or_default().push(slot);
+        }
+    }
+
+    /// Ends a restoring: as many slots as were given out, and the rows that were purged. None when rows have no room in them.
+    pub(super) fn settle(&mut self, slots: usize, purged: &[(String, i64)]) -> Option<()> {
+        u32::try_from(slots).ok().filter(|_| slots >= self.rows.len())?;
+        self.rows.resize(slots, None);
+        self.purged = purged.iter().map(|(id, at)| (id.as_str().into(), *at)).collect();
+        Some(())
+    }
+
     /// Slots of the live rows with this value, when the field is indexed.
     #[must_use]
     pub fn find(&self, field: usize, value: &str) -> Option<&[u32]> {

@@ -1,21 +1,12 @@
 //! Queries of any bytes: read, bound, run over some rows, and written out.
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test may end by panicking")]
-#![allow(clippy::print_stdout, reason = "a run says what it did")]
-#![allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "figures and dice"
-)]
-
-#[path = "../../../tests/fuzz/mutate.rs"]
-mod mutate;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use self::mutate::Fuzz;
 use crate::commit::{Commit, CommitSink, Disturbance};
+use crate::mutate::Fuzz;
 use crate::org::{Caller, Json, Org, Transaction};
 use crate::schema::standard_schema;
 use crate::soql;

@@ -27,6 +27,7 @@ mod oauth_sessions;
 mod queries;
 mod rows;
 mod server;
+mod snapshot;
 mod soap;
 mod soql;
 mod stream;

@@ -1,0 +1,56 @@
+//! An org as a file, and an org out of one.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, http::StatusCode};
+use serde_json::json;
+
+use super::{Answer, Refusal, bad, find};
+use crate::org::Restored;
+use crate::world::World;
+
+/// Bytes of a packed snapshot that is sent.
+pub(super) const BODY_MAX: usize = 1024 * 1024 * 1024;
+
+/// `GET /orgs/{org}/snapshot`: the file.
+pub(super) async fn take(State(world): State<Arc<World>>, Path(org): Path<String>) -> Result<Response, Refusal> {
+    let handle = find(&world, &org)?;
+    let snapshot = handle.org().snapshot();
+    let name = format!("attachment; filename=\"{}.orgsim.gz\"", handle.identity.name);
+    let packed = tokio::task::spawn_blocking(move || {
+        let mut packed = Vec::new();
+        snapshot.write(&mut packed).map(|()| packed)
+    });
+    match packed.await {
+        Ok(Ok(packed)) => Ok((
+            [
+                (CONTENT_TYPE, "application/gzip".to_owned()),
+                (CONTENT_DISPOSITION, name),
+            ],
+            packed,
+        )
+            .into_response()),
+        _ => Err(Refusal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the snapshot could not be made".to_owned(),
+        )),
+    }
+}
+
+/// `PUT /orgs/{org}/snapshot`: the org's rows are those of the file from now on.
+pub(super) async fn give(State(world): State<Arc<World>>, Path(org): Path<String>, body: Bytes) -> Answer {
+    let handle = Arc::clone(find(&world, &org)?);
+    let schema = Arc::clone(&handle.org().schema);
+    let restored = tokio::task::spawn_blocking(move || Restored::read(&*body, &schema));
+    let restored = restored.await.map_err(|_| bad("the snapshot could not be read"))?;
+    let restored = restored.map_err(|problem| bad(problem.to_string()))?;
+    handle
+        .org()
+        .restore(restored)
+        .map_err(|problem| bad(problem.to_string()))?;
+    Ok(Json(json!({"restored": true})))
+}
