@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Answer, Refusal, bad, find};
 use crate::oauth::{Access, App, Permitted, Scopes, TokenFormat};
@@ -21,8 +22,9 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 }
 
 /// What to set; what is left out stays as it is, or as a new app has it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AppSettings)]
 pub(super) struct Settings {
     client_id: Option<String>,
     client_secret: Option<String>,
@@ -49,7 +51,8 @@ pub(super) struct Settings {
     public_key_pem: Option<String>,
 }
 
-/// `GET /orgs/{org}/apps`.
+/// The apps, each with `live_refresh_tokens`.
+#[utoipa::path(get, path = "/orgs/{org}/apps", responses((status = 200, description = "An array")))]
 pub(super) async fn list(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
     let access = find(&world, &org)?.access();
     let apps: Vec<Value> = access.apps.iter().map(|app| show(&access, app)).collect();
@@ -71,8 +74,9 @@ fn show(access: &Access, app: &App) -> Value {
     })
 }
 
-/// `POST /orgs/{org}/apps`: changes the app with this `client_id`, or adds one. Blocking ends its access tokens; taking it
-/// out of the org ends its refresh tokens too.
+/// Changes the app with this `client_id`, or adds one. Blocking ends its access tokens; taking it out of the org ends its
+/// refresh tokens too.
+#[utoipa::path(post, path = "/orgs/{org}/apps", request_body(content = Settings, example = json!({"label": "My app", "redirect_uris": ["https://app.example/callback"], "scopes": "api refresh_token", "rotation": true})), responses((status = 200, description = "The app")))]
 pub(super) async fn set(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,
@@ -160,12 +164,14 @@ fn key(pem: &str) -> Result<DecodingKey, Refusal> {
         .map_err(|e| bad(format!("public_key_pem is no RSA public key in SPKI PEM: {e}")))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct JwtKey {
+    /// RSA, SPKI.
     public_key_pem: String,
 }
 
-/// `POST /orgs/{org}/jwt-key`: the key of the ready line's app.
+/// The key that assertions of the ready line's app are signed with.
+#[utoipa::path(post, path = "/orgs/{org}/jwt-key", request_body = JwtKey, responses((status = 200, description = "Done")))]
 pub(super) async fn jwt_key(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,

@@ -13,7 +13,8 @@ use super::{Refusal, bad, find};
 use crate::org::{Json, Org, RecordRef, RowError, Transaction, code};
 use crate::world::World;
 
-/// `POST /orgs/{org}/edit`.
+/// One transaction as a person makes it: empty origin, no call counted.
+#[utoipa::path(post, path = "/orgs/{org}/edit", request_body(content = Object, example = json!({"entity": "Account", "op": "create", "fields": {"Name": "Acme"}, "as": "human"})), responses((status = 200, description = "Id and success"), (status = 400, description = "The row was refused: the error array of the REST API")))]
 pub(super) async fn edit(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,

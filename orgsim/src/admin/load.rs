@@ -17,7 +17,9 @@ const ROWS_MAX: usize = 20_000;
 /// Bytes of a load's body.
 pub(super) const BODY_MAX: usize = 50 * 1024 * 1024;
 
-/// `POST /orgs/{org}/load`.
+/// Up to 20,000 new rows in one transaction of a person's, all or none, that no change event tells of: what the org held
+/// before anybody listened.
+#[utoipa::path(post, path = "/orgs/{org}/load", request_body(content = Object, example = json!({"entity": "Account", "rows": [{"Name": "Acme"}]})), responses((status = 200, description = "The ids, in the order of the rows"), (status = 400, description = "A row was refused: the error array of the REST API")))]
 pub(super) async fn load(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,

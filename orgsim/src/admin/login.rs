@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Answer, bad, find};
 use crate::oauth::{Moved, Rule};
@@ -14,17 +15,20 @@ use crate::world::World;
 /// Most hosts that an org moved away from; the first is forgotten for the next.
 const MAX_MOVES: usize = 16;
 
-/// `GET /orgs/{org}/oauth-faults`.
+/// The refusals on purpose, each with how often it `struck`.
+#[utoipa::path(get, path = "/orgs/{org}/oauth-faults", responses((status = 200, description = "The rules")))]
 pub(super) async fn faults(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
     Ok(Json(find(&world, &org)?.access().switches.report()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = OAuthFaultRules)]
 pub(super) struct Rules {
     rules: Vec<Rule>,
 }
 
-/// `POST /orgs/{org}/oauth-faults`: replaces all rules.
+/// Replaces all rules of refusals on purpose at the OAuth and SOAP endpoints.
+#[utoipa::path(post, path = "/orgs/{org}/oauth-faults", request_body(content = Rules, example = json!({"rules": [{"at": "token", "refusal": "invalid_token", "times": 1}]})), responses((status = 200, description = "The rules")))]
 pub(super) async fn set_faults(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,
@@ -45,17 +49,22 @@ pub(super) async fn set_faults(
     Ok(Json(access.switches.report()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LoginSettings)]
 pub(super) struct Settings {
+    /// Logins of a user in an hour; refreshes are none.
     logins_per_hour: Option<usize>,
+    /// HTTP status beyond that: 400 or 429.
     rate_limit_status: Option<u16>,
+    /// Life of an unused access token.
     session_timeout_minutes: Option<u32>,
+    /// The whole org.
     locked: Option<bool>,
 }
 
-/// `POST /orgs/{org}/login-settings`: what is left out stays. A timeout is of later tokens; locking the org ends its access
-/// tokens.
+/// What is left out stays. A timeout is of later tokens; locking the org ends its access tokens.
+#[utoipa::path(post, path = "/orgs/{org}/login-settings", request_body(content = Settings, example = json!({"logins_per_hour": 3_600, "session_timeout_minutes": 120})), responses((status = 200, description = "The settings")))]
 pub(super) async fn set_settings(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,
@@ -80,14 +89,15 @@ pub(super) async fn set_settings(
     })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Whose {
     username: Option<String>,
     client_id: Option<String>,
 }
 
-/// `POST /orgs/{org}/revoke`: ends all that a user, an app, or a user of an app was given.
+/// Ends all that a user, an app, or a user of an app was given.
+#[utoipa::path(post, path = "/orgs/{org}/revoke", request_body(content = Whose, example = json!({"username": "human@acme.example"})), responses((status = 200, description = "Done")))]
 pub(super) async fn revoke(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,
@@ -107,7 +117,7 @@ pub(super) async fn revoke(
     Ok(Json(json!({"revoked": true})))
 }
 
-#[derive(Deserialize, Default, Clone, Copy)]
+#[derive(Deserialize, ToSchema, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
 enum Old {
     #[default]
@@ -115,13 +125,15 @@ enum Old {
     InvalidSession,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Move {
-    /// Base URL of the new instance.
+    /// Base URL of the new instance; `localhost` for `127.0.0.1` and back when missing.
     instance_url: Option<String>,
+    /// What the data API answers at the host that the org left: 420, or 401.
     #[serde(default)]
     old: Old,
+    /// Also ends all access tokens.
     #[serde(default)]
     end_sessions: bool,
 }
@@ -135,7 +147,8 @@ fn other_name(url: &str) -> String {
     }
 }
 
-/// `POST /orgs/{org}/move`: the org is on another instance from now on. Token requests go on at the login host.
+/// The org is on another instance from now on. Token requests go on at the login host.
+#[utoipa::path(post, path = "/orgs/{org}/move", request_body(content = Move, example = json!({"old": "invalid_session"})), responses((status = 200, description = "The new URL and the one that it left")))]
 pub(super) async fn move_away(
     State(world): State<Arc<World>>,
     Path(org): Path<String>,

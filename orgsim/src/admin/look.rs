@@ -26,7 +26,8 @@ fn place(schema: &Schema, entity: &str) -> Result<usize, Refusal> {
         .ok_or_else(|| bad(format!("there is no object {entity}")))
 }
 
-/// `GET /orgs/{org}/records/{entity}[?key=…|id=…|deleted=true][&fields=A,B]`: a snapshot, streamed.
+/// Rows as one moment had them, streamed; all live ones without a parameter.
+#[utoipa::path(get, path = "/orgs/{org}/records/{entity}", params(("org" = String, Path), ("entity" = String, Path, description = "API name of the object"), ("key" = Option<String>, Query, description = "The live row with this key"), ("id" = Option<String>, Query, description = "The row with this id, deleted or not"), ("deleted" = Option<bool>, Query, description = "The recycle bin"), ("fields" = Option<String>, Query, description = "API names with commas between; all when missing")), responses((status = 200, description = "An array of records")))]
 pub(super) async fn records(
     State(world): State<Arc<World>>,
     Path((org, entity)): Path<(String, String)>,
@@ -86,7 +87,8 @@ pub(super) async fn records(
     Ok(([(CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response())
 }
 
-/// `GET /orgs/{org}/history/{entity}?key=K`, with `&ids=ID,ID` for rows that the key was never written to.
+/// Committed changes of the rows that ever had the key, and of the rows named, in commit order; the newest 1,000 a row.
+#[utoipa::path(get, path = "/orgs/{org}/history/{entity}", params(("org" = String, Path), ("entity" = String, Path, description = "API name of the object"), ("key" = String, Query, description = "Value of the key field"), ("ids" = Option<String>, Query, description = "Ids with commas between, of rows that the key was never written to")), responses((status = 200, description = "An array of changes")))]
 pub(super) async fn history(
     State(world): State<Arc<World>>,
     Path((org, entity)): Path<(String, String)>,

@@ -5,6 +5,7 @@ mod edit;
 mod load;
 mod login;
 mod look;
+mod openapi;
 mod snapshot;
 mod users;
 
@@ -13,12 +14,13 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use crate::commit::Disturbance;
 use crate::faults::Rule;
@@ -32,7 +34,7 @@ struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
+        (self.0, Json(openapi::Problem { error: self.1 })).into_response()
     }
 }
 
@@ -52,33 +54,9 @@ fn find<'w>(world: &'w World, org: &str) -> Result<&'w Arc<OrgHandle>, Refusal> 
 
 /// Serves the admin port until `stopped` becomes true.
 pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
-    let app = Router::new()
-        .route("/orgs", get(orgs))
-        .route("/orgs/{org}/edit", post(edit::edit))
-        .route(
-            "/orgs/{org}/load",
-            post(load::load).layer(DefaultBodyLimit::max(load::BODY_MAX)),
-        )
-        .route("/orgs/{org}/records/{entity}", get(look::records))
-        .route("/orgs/{org}/history/{entity}", get(look::history))
-        .route(
-            "/orgs/{org}/snapshot",
-            get(snapshot::take)
-                .put(snapshot::give)
-                .layer(DefaultBodyLimit::max(snapshot::BODY_MAX)),
-        )
-        .route("/orgs/{org}/calls", get(calls))
-        .route("/orgs/{org}/faults", get(faults).post(set_faults))
-        .route("/orgs/{org}/expire-tokens", post(expire_tokens))
-        .route("/orgs/{org}/jwt-key", post(apps::jwt_key))
-        .route("/orgs/{org}/apps", get(apps::list).post(apps::set))
-        .route("/orgs/{org}/users", get(users::list).post(users::set))
-        .route("/orgs/{org}/oauth-faults", get(login::faults).post(login::set_faults))
-        .route("/orgs/{org}/login-settings", post(login::set_settings))
-        .route("/orgs/{org}/revoke", post(login::revoke))
-        .route("/orgs/{org}/move", post(login::move_away))
-        .route("/orgs/{org}/events", post(events))
-        .route("/clock", get(clock).post(set_clock))
+    let app = routes()
+        .into_iter()
+        .fold(Router::new(), |app, (path, methods)| app.route(path, methods))
         .with_state(world);
     let served = axum::serve(listener, app)
         .with_graceful_shutdown(async move {
@@ -90,10 +68,47 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, mut stopped:
     }
 }
 
+/// Every path with its calls; the OpenAPI document tells of each.
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<World>>)> {
+    vec![
+        ("/openapi.json", get(openapi::document)),
+        ("/orgs", get(orgs)),
+        ("/orgs/{org}/edit", post(edit::edit)),
+        (
+            "/orgs/{org}/load",
+            post(load::load).layer(DefaultBodyLimit::max(load::BODY_MAX)),
+        ),
+        ("/orgs/{org}/records/{entity}", get(look::records)),
+        ("/orgs/{org}/history/{entity}", get(look::history)),
+        (
+            "/orgs/{org}/snapshot",
+            get(snapshot::take)
+                .put(snapshot::give)
+                .layer(DefaultBodyLimit::max(snapshot::BODY_MAX)),
+        ),
+        ("/orgs/{org}/calls", get(calls)),
+        ("/orgs/{org}/faults", get(faults).post(set_faults)),
+        ("/orgs/{org}/expire-tokens", post(expire_tokens)),
+        ("/orgs/{org}/jwt-key", post(apps::jwt_key)),
+        ("/orgs/{org}/apps", get(apps::list).post(apps::set)),
+        ("/orgs/{org}/users", get(users::list).post(users::set)),
+        ("/orgs/{org}/oauth-faults", get(login::faults).post(login::set_faults)),
+        ("/orgs/{org}/login-settings", post(login::set_settings)),
+        ("/orgs/{org}/revoke", post(login::revoke)),
+        ("/orgs/{org}/move", post(login::move_away)),
+        ("/orgs/{org}/events", post(events)),
+        ("/clock", get(clock).post(set_clock)),
+    ]
+}
+
+/// The orgs, as the ready line has them.
+#[utoipa::path(get, path = "/orgs", responses((status = 200, description = "An array")))]
 async fn orgs(State(world): State<Arc<World>>) -> Json<Value> {
     Json(Value::Array(world.describe_orgs()))
 }
 
+/// Calls and rows by kind. `total` counts what Salesforce counts, token requests are only in `by`; with `fence_refusals`.
+#[utoipa::path(get, path = "/orgs/{org}/calls", responses((status = 200, description = "The counts")))]
 async fn calls(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
     let org = find(&world, &org)?;
     let refusals = org.org().fence_refusals();
@@ -101,15 +116,20 @@ async fn calls(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answ
     Ok(Json(report))
 }
 
+/// The rules in force, each with how often it `struck`.
+#[utoipa::path(get, path = "/orgs/{org}/faults", responses((status = 200, description = "The rules")))]
 async fn faults(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
     Ok(Json(find(&world, &org)?.faults().report()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = FaultRules)]
 struct Rules {
     rules: Vec<Rule>,
 }
 
+/// Replaces all rules of what goes wrong on data calls and bulk jobs.
+#[utoipa::path(post, path = "/orgs/{org}/faults", request_body(content = Rules, example = json!({"rules": [{"kind": "status", "status": 503, "percent": 0.5}]})), responses((status = 200, description = "The rules")))]
 async fn set_faults(State(world): State<Arc<World>>, Path(org): Path<String>, Json(body): Json<Rules>) -> Answer {
     let org = find(&world, &org)?;
     if body.rules.iter().any(|r| !(0.0..=100.0).contains(&r.percent)) {
@@ -120,23 +140,31 @@ async fn set_faults(State(world): State<Arc<World>>, Path(org): Path<String>, Js
     Ok(Json(report))
 }
 
+/// Ends all access tokens of the org.
+#[utoipa::path(post, path = "/orgs/{org}/expire-tokens", responses((status = 200, description = "Done")))]
 async fn expire_tokens(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
     find(&world, &org)?.access().sessions.end_where(|_| true);
     Ok(Json(json!({"expired": true})))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Events {
+    /// Chance of a commit not to be told.
     #[serde(default)]
     drop_percent: f64,
+    /// Milliseconds from commit to delivery.
     #[serde(default)]
     delay_ms: u64,
+    /// The next commits are told as gaps.
     #[serde(default)]
     gap: bool,
+    /// A replay id in hex: it and all before it are gone.
     expire_replay_before: Option<String>,
 }
 
+/// Disturbs the delivery of change events.
+#[utoipa::path(post, path = "/orgs/{org}/events", request_body(content = Events, example = json!({"delay_ms": 0})), responses((status = 200, description = "Done")))]
 async fn events(State(world): State<Arc<World>>, Path(org): Path<String>, Json(body): Json<Events>) -> Answer {
     let org = find(&world, &org)?;
     let expire = body
@@ -163,15 +191,20 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
+/// The time of all orgs.
+#[utoipa::path(get, path = "/clock", responses((status = 200, description = "Milliseconds since 1970, and how far they are from the time of the machine")))]
 async fn clock(State(world): State<Arc<World>>) -> Json<Value> {
     Json(json!({"now_ms": world.clock.now_ms(), "offset_ms": world.clock.offset_ms()}))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Offset {
+    /// From the time of the machine; negative is the past.
     offset_ms: i64,
 }
 
+/// Moves the time of all orgs.
+#[utoipa::path(post, path = "/clock", request_body(content = Offset, example = json!({"offset_ms": 60_000})), responses((status = 200, description = "The new time")))]
 async fn set_clock(State(world): State<Arc<World>>, Json(body): Json<Offset>) -> Json<Value> {
     world.clock.set_offset(body.offset_ms);
     clock(State(world)).await

@@ -16,7 +16,9 @@ use crate::world::World;
 /// Bytes of a packed snapshot that is sent.
 pub(super) const BODY_MAX: usize = 1024 * 1024 * 1024;
 
-/// `GET /orgs/{org}/snapshot`: the file.
+/// The org's rows, recycle bin and running numbers as a packed file. Not in it: apps, logins, tokens, faults, counts, events,
+/// histories.
+#[utoipa::path(get, path = "/orgs/{org}/snapshot", responses((status = 200, description = "The file", content_type = "application/gzip", body = Vec<u8>)))]
 pub(super) async fn take(State(world): State<Arc<World>>, Path(org): Path<String>) -> Result<Response, Refusal> {
     let handle = find(&world, &org)?;
     let snapshot = handle.org().snapshot();
@@ -41,7 +43,9 @@ pub(super) async fn take(State(world): State<Arc<World>>, Path(org): Path<String
     }
 }
 
-/// `PUT /orgs/{org}/snapshot`: the org's rows are those of the file from now on.
+/// The org's rows are those of the file from now on, and no change event tells of it. Seed and name of the org must be those
+/// that the file was made with.
+#[utoipa::path(put, path = "/orgs/{org}/snapshot", request_body(content = Vec<u8>, content_type = "application/gzip", description = "The file"), responses((status = 200, description = "Done")))]
 pub(super) async fn give(State(world): State<Arc<World>>, Path(org): Path<String>, body: Bytes) -> Answer {
     let handle = Arc::clone(find(&world, &org)?);
     let schema = Arc::clone(&handle.org().schema);

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Answer, bad, find};
 use crate::oauth::Account;
@@ -20,8 +21,9 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 }
 
 /// What to set; what is left out stays as it is, or as a new user has it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = UserSettings)]
 pub(super) struct Settings {
     username: String,
     first_name: Option<String>,
@@ -38,7 +40,8 @@ pub(super) struct Settings {
     ip_restricted: Option<bool>,
 }
 
-/// `GET /orgs/{org}/users`.
+/// The users, with password and security token.
+#[utoipa::path(get, path = "/orgs/{org}/users", responses((status = 200, description = "An array")))]
 pub(super) async fn list(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
     let access = find(&world, &org)?.access();
     Ok(Json(Value::Array(access.accounts.iter().map(show).collect())))
@@ -54,8 +57,8 @@ fn show(account: &Account) -> Value {
     })
 }
 
-/// `POST /orgs/{org}/users`: changes the user with this name, or adds one. Deactivating, freezing and a new password end the
-/// user's access tokens.
+/// Changes the user with this name, or adds one. Deactivating, freezing and a new password end the user's access tokens.
+#[utoipa::path(post, path = "/orgs/{org}/users", request_body(content = Settings, example = json!({"username": "ann@acme.example", "first_name": "Ann", "login_hours": [8, 18]})), responses((status = 200, description = "The user")))]
 pub(super) async fn set(
     State(world): State<Arc<World>>,
     Path(name): Path<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::refusal::Refusal;
 use super::scope::Scopes;
@@ -15,7 +16,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const MINUTE_MS: i64 = 60 * 1_000;
 
 /// Form of an app's access tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TokenFormat {
     /// `00D…!…`
@@ -25,7 +26,7 @@ pub(crate) enum TokenFormat {
 }
 
 /// Who may use an app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Permitted {
     /// Everybody, after saying yes at the consent page.

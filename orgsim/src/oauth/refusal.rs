@@ -1,9 +1,10 @@
 //! Why a login or token request is refused: the error catalogue (contract 1.7) with its words.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One row of the catalogue; admin switches name it in snake case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Refusal {
     /// JWT bearer without a prior approval [V:SE-207685].

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::refusal::Refusal;
 use crate::org::Stream;
 
 /// Where a rule strikes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum At {
     /// The token endpoint.
@@ -21,8 +22,9 @@ pub(crate) enum At {
 }
 
 /// One rule of `POST /orgs/{org}/oauth-faults`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OAuthFaultRule)]
 pub(crate) struct Rule {
     /// Where.
     pub(crate) at: At,

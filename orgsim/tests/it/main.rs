@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod admin;
+mod admin_openapi;
 mod bounds;
 mod bulk;
 mod bulk_csv;
