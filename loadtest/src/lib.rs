@@ -26,6 +26,7 @@ pub mod redis_info;
 pub mod report;
 pub mod sample;
 pub mod shape;
+pub mod simulator;
 pub mod slow_org;
 pub mod stack;
 pub mod stub;

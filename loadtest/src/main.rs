@@ -9,7 +9,7 @@ use loadtest::cli::{Cli, Command};
 use loadtest::error::LoadError;
 use loadtest::figures::Figures;
 use loadtest::report::{say, write_json};
-use loadtest::{drain, idle, latency, mixed, onboarding, slow_org};
+use loadtest::{drain, idle, latency, mixed, onboarding, simulator, slow_org};
 
 /// The oracle found something, or a figure missed its bound.
 const FOUND: u8 = 3;
@@ -64,6 +64,7 @@ async fn scenario(command: &Command) -> Result<bool, LoadError> {
         Command::Drain(wanted) => (drain::run(wanted).await?, &wanted.programs.json),
         Command::Latency(wanted) => (latency::run(wanted).await?, &wanted.programs.json),
         Command::Idle(wanted) => (idle::run(wanted).await?, &wanted.programs.json),
+        Command::OrgsimSpeed(wanted) => (simulator::run(wanted).await?, &wanted.programs.json),
         Command::SlowOrg(wanted) => (slow_org::run(wanted).await?, &wanted.programs.json),
     };
     shown(&figures, json.as_deref())

@@ -11,6 +11,10 @@ use orgsim::{Options, Simulator};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Rows are many small pieces: with the system allocator they take half as much room again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Salesforce orgs in a process, for tests. Not affiliated with, nor endorsed by, Salesforce.
 ///
 /// When ready it prints one line of JSON: `login_url`, `instance_url`, `pubsub`, `pubsub_tls` and `admin`, and for each org

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use arcstr::ArcStr;
 use serde_json::{Value, json};
 
 use crate::bulk::Jobs;
@@ -105,7 +106,7 @@ impl OrgHandle {
         let client = client.map(|c| format!(";client={c}")).unwrap_or_default();
         let origin = format!("com/salesforce/api/rest/{version}{client}").into();
         Caller {
-            user: Arc::clone(&user.id),
+            user: ArcStr::from(&*user.id),
             bypass: user.bypass,
             origin,
         }
@@ -115,7 +116,7 @@ impl OrgHandle {
     #[must_use]
     pub(crate) fn person(&self, user: &UserIdentity) -> Caller {
         Caller {
-            user: Arc::clone(&user.id),
+            user: ArcStr::from(&*user.id),
             bypass: user.bypass,
             origin: "".into(),
         }

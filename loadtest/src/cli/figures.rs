@@ -103,6 +103,20 @@ pub struct SlowOrg {
     pub programs: Programs,
 }
 
+/// Settings of `orgsim`.
+#[derive(Debug, Clone, Args)]
+pub struct OrgsimSpeed {
+    /// Records that are made, changed and read.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub records: u32,
+    /// Calls in flight.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=25))]
+    pub lanes: u16,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its own words would hide those of the scenario in --help")]
+    pub programs: Programs,
+}
+
 /// Who takes the calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OrgKind {

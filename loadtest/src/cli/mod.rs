@@ -4,7 +4,7 @@ mod figures;
 mod mixed;
 mod onboarding;
 
-pub use figures::{Drain, Fsync, Idle, Latency, OrgKind, Programs, SlowOrg};
+pub use figures::{Drain, Fsync, Idle, Latency, OrgKind, OrgsimSpeed, Programs, SlowOrg};
 pub use mixed::{Faults, Kills, Mixed, Sabotage};
 pub use onboarding::Onboarding;
 
@@ -70,6 +70,12 @@ pub enum Command {
     /// is lanes × 200 ÷ latency, a lane being a call in flight (setting `sync.in_flight_batches`). The clock runs from the
     /// first call until the log is empty.
     SlowOrg(SlowOrg),
+    /// What the simulated org itself can do: how fast it starts, takes and gives rows, and what a record costs in memory.
+    ///
+    /// Rows a second are counted against the processor time of its process, so that they are those of one core, whatever
+    /// the client takes. Every row is told on the event bus and kept there, as in the other scenarios.
+    #[command(name = "orgsim")]
+    OrgsimSpeed(OrgsimSpeed),
 }
 
 /// A time such as `100ms`, `10s` or `1m`, from 1 ms to a day.

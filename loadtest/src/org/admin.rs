@@ -25,6 +25,8 @@ pub struct OrgInfo {
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
+    /// A live access token of the integration user.
+    pub access_token: String,
     /// The integration user.
     pub user_id: String,
     /// Its name.

@@ -109,9 +109,8 @@ pub(super) async fn history(
         .into_iter()
         .map(|entry| {
             let changed: Map<String, Value> = entry
-                .changed
-                .iter()
-                .map(|(field, cell)| (fields[usize::from(*field)].name.to_string(), value_of(cell)))
+                .changed()
+                .map(|(field, cell)| (fields[field].name.to_string(), value_of(cell)))
                 .collect();
             let kind = match entry.kind {
                 ChangeKind::Create => "create",
@@ -119,8 +118,8 @@ pub(super) async fn history(
                 ChangeKind::Delete => "delete",
                 ChangeKind::Undelete => "undelete",
             };
-            json!({"commit_ms": entry.commit_ms, "commit_number": entry.commit_number, "user": *entry.user,
-                "origin": *entry.origin, "kind": kind, "changed": changed})
+            json!({"commit_ms": entry.stamp.commit_ms, "commit_number": entry.stamp.commit_number,
+                "user": *entry.stamp.user, "origin": *entry.stamp.origin, "kind": kind, "changed": changed})
         })
         .collect();
     Ok(Json(Value::Array(entries)))

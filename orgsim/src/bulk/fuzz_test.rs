@@ -23,7 +23,7 @@ fn ingest(text: &str, operation: Operation, dialect: Dialect) -> String {
     let schema = Arc::new(standard_schema());
     let mut org = Org::new("fuzz", Arc::clone(&schema), Arc::new(Deaf), 1, true, 0);
     let caller = Caller {
-        user: Arc::clone(&org.identity.integration.id),
+        user: (*org.identity.integration.id).into(),
         bypass: false,
         origin: "".into(),
     };

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::cell::Cell;
 use super::error::{RowError, code};
 use super::organisation::RecordRef;
+use super::row::Row;
 use super::transaction::Transaction;
 use crate::commit::ChangeKind;
 use crate::schema::column;
@@ -83,16 +84,17 @@ impl Transaction<'_> {
     /// Moves a row into or out of the recycle bin, with fresh stamps.
     fn mark(&mut self, record: RecordRef, kind: ChangeKind, deleted: bool) {
         let Some(row) = self.org.row(record) else { return };
-        let mut row = super::table::Row::clone(row);
-        row.cells[column::IS_DELETED] = Cell::Bool(deleted);
-        self.stamp(&mut row.cells);
-        self.put(record, kind, row);
+        let fields = self.org.schema.sobjects[record.sobject].fields.len();
+        let mut cells = row.cells.unpack(fields);
+        cells[column::IS_DELETED] = Cell::Bool(deleted);
+        self.stamp(&mut cells);
+        self.put(record, kind, Row::of(&cells));
     }
 
     /// Sets who changed the row and when.
     pub(super) fn stamp(&self, cells: &mut [Cell]) {
         cells[column::MODIFIED_DATE] = Cell::Instant(self.now);
         cells[column::MODSTAMP] = Cell::Instant(self.now);
-        cells[column::MODIFIED_BY] = Cell::Text(std::sync::Arc::clone(&self.caller.user));
+        cells[column::MODIFIED_BY] = Cell::Text(self.caller.user.clone());
     }
 }

@@ -1,11 +1,10 @@
 //! One stored value.
 
-use std::cmp::Ordering;
-use std::sync::Arc;
-
+use arcstr::ArcStr;
 use jiff::civil::Date;
+use std::cmp::Ordering;
 
-/// One stored value of a row. Small and cheap to clone: rows are copied on write.
+/// One stored value of a row: 16 bytes, and cheap to clone, as rows are copied on write.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Cell {
     /// No value.
@@ -16,7 +15,7 @@ pub enum Cell {
     /// Any number; the platform keeps IEEE doubles (contract 7.3).
     Number(f64),
     /// Text, picklist values and ids (18 characters).
-    Text(Arc<str>),
+    Text(ArcStr),
     /// A calendar date.
     Date(Date),
     /// Seconds since 1970.
@@ -27,7 +26,7 @@ impl Cell {
     /// Text, from anything that makes a string.
     #[must_use]
     pub fn text(value: &str) -> Self {
-        Self::Text(Arc::from(value))
+        Self::Text(ArcStr::from(value))
     }
 
     /// Whether there is no value.

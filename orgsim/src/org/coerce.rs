@@ -1,7 +1,5 @@
 //! From a request's JSON to a stored value, with the platform's refusals (contract 7.3).
 
-use std::sync::Arc;
-
 use super::cell::Cell;
 use super::error::{RowError, code};
 use super::id::normalise;
@@ -109,11 +107,7 @@ impl Org {
                 let text = "insufficient access rights on cross-reference id";
                 Err(RowError::new(code::CROSS_REFERENCE_ACCESS, text).at(&field.name))
             }
-            Some(row) => Ok(Cell::Text(
-                row.cells[crate::schema::column::ID]
-                    .as_text()
-                    .map_or_else(|| full.as_str().into(), Arc::from),
-            )),
+            Some(row) => Ok(row.cells[crate::schema::column::ID].clone()),
         }
     }
 }

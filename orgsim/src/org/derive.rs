@@ -1,10 +1,11 @@
 //! Values that follow from other values of the row: a person's name, an opportunity's stage.
 
 use super::cell::Cell;
+use super::row::Cells;
 use crate::schema::{STAGES, Sobject};
 
 /// Sets what follows from the values; `before` are the values before the change, `named` tells which fields the caller named.
-pub(super) fn derive(sobject: &Sobject, cells: &mut [Cell], before: Option<&[Cell]>, named: &dyn Fn(usize) -> bool) {
+pub(super) fn derive(sobject: &Sobject, cells: &mut [Cell], before: Option<&Cells>, named: &dyn Fn(usize) -> bool) {
     if let Some((first, last, name)) = sobject.person
         && !named(name)
     {
@@ -24,7 +25,7 @@ pub(super) fn derive(sobject: &Sobject, cells: &mut [Cell], before: Option<&[Cel
 fn stage_values(
     sobject: &Sobject,
     cells: &mut [Cell],
-    before: Option<&[Cell]>,
+    before: Option<&Cells>,
     named: &dyn Fn(usize) -> bool,
     stage: usize,
 ) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::organisation::{Caller, Org, RecordRef};
-use super::table::Row;
+use super::row::Row;
 use super::transaction::Transaction;
 use crate::commit::ChangeKind;
 

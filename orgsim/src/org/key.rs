@@ -1,5 +1,7 @@
 //! Finding rows by external id, and keeping unique fields unique.
 
+use std::ops::Index;
+
 use super::cell::Cell;
 use super::error::{RowError, code};
 use super::input::Json;
@@ -92,7 +94,11 @@ pub(super) const NO_ATTRIBUTES: &str =
 
 impl Transaction<'_> {
     /// Refuses values that another live row has in a unique field [C go-salesforce#133].
-    pub(super) fn check_unique(&self, record: RecordRef, cells: &[Cell]) -> Result<(), RowError> {
+    pub(super) fn check_unique(
+        &self,
+        record: RecordRef,
+        cells: &(impl Index<usize, Output = Cell> + ?Sized),
+    ) -> Result<(), RowError> {
         let sobject = &self.org.schema.sobjects[record.sobject];
         for (place, field) in sobject.fields.iter().enumerate().filter(|(_, f)| f.unique) {
             let Some(value) = cells[place].as_text() else { continue };

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arcstr::ArcStr;
+
 use super::cell::Cell;
 use super::error::RowError;
 use super::history::Entry;
 use super::id::{IdSpace, normalise};
+use super::row::Row;
 use super::seed::Stream;
-use super::table::{Row, Table};
+use super::table::Table;
 use crate::commit::CommitSink;
 use crate::schema::{Schema, column};
 
@@ -51,7 +54,7 @@ pub struct OrgIdentity {
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// 18-character id of the user.
-    pub user: Arc<str>,
+    pub user: ArcStr,
     /// Whether the fence does not bind this caller.
     pub bypass: bool,
     /// Change origin: `com/salesforce/api/rest/67.0;client=x`, or empty for changes that no API call made.
@@ -154,18 +157,18 @@ impl Org {
         let place = self.schema.place(sobject)?;
         let slot = self.tables[place].reserve()?;
         let record = RecordRef { sobject: place, slot };
-        let mut cells = self.blank(record, now, &self.identity.integration.id.clone());
+        let mut cells = self.blank(record, now, &ArcStr::from(&*self.identity.integration.id));
         for (name, value) in values {
             if let Some(field) = self.schema.sobjects[place].field(name) {
                 cells[field] = value.clone();
             }
         }
-        self.tables[place].put(slot, Some(Arc::new(Row { cells })));
+        self.tables[place].put(slot, Some(Arc::new(Row::of(&cells))));
         Some(record)
     }
 
     /// The cells of a new row: id, audit fields and false checkboxes.
-    pub(super) fn blank(&self, record: RecordRef, now: i64, user: &Arc<str>) -> Box<[Cell]> {
+    pub(super) fn blank(&self, record: RecordRef, now: i64, user: &ArcStr) -> Box<[Cell]> {
         let sobject = &self.schema.sobjects[record.sobject];
         let mut cells: Box<[Cell]> = sobject
             .fields
@@ -180,7 +183,7 @@ impl Org {
             .collect();
         cells[column::ID] = Cell::Text(self.ids.id(&sobject.prefix, record.slot).into());
         for by in [column::OWNER, column::CREATED_BY, column::MODIFIED_BY] {
-            cells[by] = Cell::Text(Arc::clone(user));
+            cells[by] = Cell::Text(user.clone());
         }
         for date in [column::CREATED_DATE, column::MODIFIED_DATE, column::MODSTAMP] {
             cells[date] = Cell::Instant(now);
@@ -250,15 +253,11 @@ impl Org {
     #[must_use]
     pub fn history(&self, sobject: usize, key: &str, also: &[RecordRef]) -> Vec<&Entry> {
         let table = &self.tables[sobject];
-        let slots = table.keys_ever.get(key).map_or(&[][..], Vec::as_slice);
+        let slots = table.ever(key);
         let also = also.iter().filter(|r| r.sobject == sobject).map(|r| r.slot);
         let all: std::collections::BTreeSet<u32> = slots.iter().copied().chain(also).collect();
-        let mut entries: Vec<&Entry> = all
-            .iter()
-            .filter_map(|slot| table.histories.get(slot))
-            .flat_map(super::history::History::entries)
-            .collect();
-        entries.sort_by_key(|e| e.commit_number);
+        let mut entries: Vec<&Entry> = all.iter().flat_map(|slot| table.history(*slot)).collect();
+        entries.sort_by_key(|e| e.stamp.commit_number);
         entries
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 use super::cell::Cell;
 use super::instant::{format_date, format_instant};
-use super::table::Row;
+use super::row::Row;
 use crate::commit::Fields;
 use crate::schema::{ADDRESS_PARTS, Sobject};
 

@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::cell::Cell;
 use super::instant::{format_date, parse_date};
 use super::organisation::{Org, RecordRef};
-use super::table::{Row, Table};
+use super::row::Row;
+use super::table::Table;
 use crate::schema::{FieldType, Schema};
 
 /// What a snapshot's head says it is.
@@ -179,13 +180,13 @@ impl Snapshot {
         serde_json::to_writer(&mut out, &self.head)?;
         out.write_all(b"\n")?;
         let mut line = Vec::new();
-        for rows in &self.rows {
+        for (object, rows) in self.head.objects.iter().zip(&self.rows) {
             for (slot, row) in rows {
                 line.clear();
                 write!(line, "[{slot}")?;
-                for cell in &row.cells {
+                for field in 0..object.fields.len() {
                     line.push(b',');
-                    write_cell(&mut line, cell)?;
+                    write_cell(&mut line, &row.cells[field])?;
                 }
                 line.extend_from_slice(b"]\n");
                 out.write_all(&line)?;
@@ -273,8 +274,7 @@ impl Restored {
                 for (value, field) in values.by_ref().zip(&fields) {
                     cells[*field] = read_cell(value).ok_or_else(|| lines.wrong("no value of a field"))?;
                 }
-                let key = sobject.fence.and_then(|(key, _)| cells[key].as_text());
-                table.restore(slot, key.map(Into::into), Row { cells });
+                table.restore(slot, sobject.fence.map(|(key, _)| key), Row::of(&cells));
             }
             table
                 .settle(object.slots, &object.purged)

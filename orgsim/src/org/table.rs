@@ -3,28 +3,48 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use arcstr::ArcStr;
+
 use super::cell::Cell;
-use super::history::History;
+use super::history::{Entry, History};
+use super::row::Row;
 use crate::schema::{FieldType, Sobject, column};
 
-/// One version of a row; replaced, never changed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Values in the order of the object's fields; compounds hold null and are made when read.
-    pub cells: Box<[Cell]>,
+/// Hashes without a key: what comes in is a test's.
+type Hashed = foldhash::fast::FixedState;
+
+/// Slots of the rows that have one value, in the order in which they got it.
+#[derive(Debug, Default)]
+pub(super) enum Slots {
+    #[default]
+    None,
+    One(u32),
+    Many(Vec<u32>),
 }
 
-impl Row {
-    /// The 18-character id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        self.cells[column::ID].as_text().unwrap_or_default()
+impl Slots {
+    pub(super) fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::None => &[],
+            Self::One(slot) => std::slice::from_ref(slot),
+            Self::Many(slots) => slots,
+        }
     }
 
-    /// Whether it lies in the recycle bin.
-    #[must_use]
-    pub fn is_deleted(&self) -> bool {
-        self.cells[column::IS_DELETED] == Cell::Bool(true)
+    pub(super) fn push(&mut self, slot: u32) {
+        match self {
+            Self::None => *self = Self::One(slot),
+            Self::One(first) => *self = Self::Many(vec![*first, slot]),
+            Self::Many(slots) => slots.push(slot),
+        }
+    }
+
+    fn remove(&mut self, slot: u32) {
+        match self {
+            Self::One(only) if *only == slot => *self = Self::None,
+            Self::Many(slots) => slots.retain(|s| *s != slot),
+            _ => {}
+        }
     }
 }
 
@@ -33,20 +53,43 @@ impl Row {
 struct Index {
     field: usize,
     fold_case: bool,
-    slots: HashMap<Box<str>, Vec<u32>>,
+    slots: HashMap<ArcStr, Slots, Hashed>,
 }
 
 impl Index {
-    fn key<'r>(&self, row: Option<&'r Row>) -> Option<&'r str> {
-        row.filter(|r| !r.is_deleted())?.cells[self.field].as_text()
+    fn key<'r>(&self, row: Option<&'r Row>) -> Option<&'r ArcStr> {
+        match &row.filter(|r| !r.is_deleted())?.cells[self.field] {
+            Cell::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
-    fn folded<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
-        if self.fold_case {
-            text.to_lowercase().into()
-        } else {
-            text.into()
+    /// The text as it is looked for: None when it is so already.
+    fn folded(&self, text: &str) -> Option<String> {
+        let plain = !self.fold_case || text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+        (!plain).then(|| text.to_lowercase())
+    }
+
+    fn add(&mut self, text: &ArcStr, slot: u32) {
+        let key = self.folded(text).map_or_else(|| text.clone(), Into::into);
+        self.slots.entry(key).or_default().push(slot);
+    }
+
+    fn remove(&mut self, text: &str, slot: u32) {
+        let folded = self.folded(text);
+        let key = folded.as_deref().unwrap_or(text);
+        if let Some(slots) = self.slots.get_mut(key) {
+            slots.remove(slot);
+            if slots.as_slice().is_empty() {
+                self.slots.remove(key);
+            }
         }
+    }
+
+    fn find(&self, text: &str) -> &[u32] {
+        let folded = self.folded(text);
+        let slots = self.slots.get(folded.as_deref().unwrap_or(text));
+        slots.map_or(&[], Slots::as_slice)
     }
 }
 
@@ -61,9 +104,9 @@ pub struct Table {
     purged: VecDeque<(Box<str>, i64)>,
     indexes: Vec<Index>,
     /// What happened to each row, by slot.
-    pub(super) histories: HashMap<u32, History>,
+    histories: Vec<History>,
     /// Every slot that ever had a key, deleted ones too.
-    pub(super) keys_ever: HashMap<Box<str>, Vec<u32>>,
+    keys_ever: HashMap<ArcStr, Slots, Hashed>,
 }
 
 impl Table {
@@ -82,15 +125,15 @@ impl Table {
             .map(|(field, f)| Index {
                 field,
                 fold_case: f.kind != FieldType::Reference && !f.case_sensitive,
-                slots: HashMap::new(),
+                slots: HashMap::default(),
             })
             .collect();
         Self {
             rows: Vec::new(),
             purged: VecDeque::new(),
             indexes,
-            histories: HashMap::new(),
-            keys_ever: HashMap::new(),
+            histories: Vec::new(),
+            keys_ever: HashMap::default(),
         }
     }
 
@@ -118,15 +161,15 @@ impl Table {
     }
 
     /// Puts a row of a snapshot into its slot, with its key where the object has one.
-    pub(super) fn restore(&mut self, slot: u32, key: Option<Box<str>>, row: Row) {
+    pub(super) fn restore(&mut self, slot: u32, key: Option<usize>, row: Row) {
         let place = usize::try_from(slot).unwrap_or(usize::MAX);
         if place >= self.rows.len() {
             self.rows.resize(place.saturating_add(1), None);
         }
-        self.put(slot, Some(Arc::new(row)));
-        if let Some(key) = key {
-            self.keys_ever.entry(key).or_default().push(slot);
+        if let Some(Cell::Text(key)) = key.map(|place| &row.cells[place]) {
+            self.keys_ever.entry(key.clone()).or_default().push(slot);
         }
+        self.put(slot, Some(Arc::new(row)));
     }
 
     /// Ends a restoring: as many slots as were given out, and the rows that were purged. None when rows have no room in them.
@@ -141,7 +184,7 @@ impl Table {
     #[must_use]
     pub fn find(&self, field: usize, value: &str) -> Option<&[u32]> {
         let index = self.indexes.iter().find(|i| i.field == field)?;
-        Some(index.slots.get(index.folded(value).as_ref()).map_or(&[], Vec::as_slice))
+        Some(index.find(value))
     }
 
     /// A new slot; it stays empty when the transaction is rolled back, as ids are never given out twice.
@@ -177,19 +220,38 @@ impl Table {
                 continue;
             }
             if let Some(old) = old {
-                let key = index.folded(old).into_owned();
-                if let Some(slots) = index.slots.get_mut(key.as_str()) {
-                    slots.retain(|s| *s != slot);
-                    if slots.is_empty() {
-                        index.slots.remove(key.as_str());
-                    }
-                }
+                index.remove(old, slot);
             }
             if let Some(new) = new {
-                let key = index.folded(new).into_owned().into_boxed_str();
-                index.slots.entry(key).or_default().push(slot);
+                index.add(new, slot);
             }
         }
         before
+    }
+
+    /// Adds what was committed to a row, and its key where the object has one.
+    pub(super) fn remember(&mut self, slot: u32, key: Option<&Cell>, entry: Entry) {
+        let place = usize::try_from(slot).unwrap_or(usize::MAX);
+        if place >= self.histories.len() {
+            self.histories.resize_with(place.saturating_add(1), History::default);
+        }
+        self.histories[place].add(entry);
+        if let Some(Cell::Text(key)) = key {
+            let slots = self.keys_ever.entry(key.clone()).or_default();
+            if !slots.as_slice().contains(&slot) {
+                slots.push(slot);
+            }
+        }
+    }
+
+    /// What was committed to a row, oldest first.
+    pub(super) fn history(&self, slot: u32) -> &[Entry] {
+        let place = usize::try_from(slot).unwrap_or(usize::MAX);
+        self.histories.get(place).map_or(&[], History::entries)
+    }
+
+    /// Slots of the rows that ever had this key.
+    pub(super) fn ever(&self, key: &str) -> &[u32] {
+        self.keys_ever.get(key).map_or(&[], Slots::as_slice)
     }
 }

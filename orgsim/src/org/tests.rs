@@ -134,7 +134,7 @@ proptest! {
     ) {
         let ear = Arc::new(Ear::default());
         let mut org = Org::new("p", Arc::new(standard_schema()), ear.clone(), 3, true, 1_000);
-        let caller = Caller { user: org.identity.integration.id.clone(), bypass: false, origin: "".into() };
+        let caller = Caller { user: (*org.identity.integration.id).into(), bypass: false, origin: "".into() };
         let batch = Batch { caller: &caller, now: 1_000, all_or_none: false, locked: &[] };
         let parents = r#"[{"attributes":{"type":"Account"},"Name":"a0","Tandem_Key__c":"a0"},{"attributes":{"type":"Account"},"Name":"a1","Tandem_Key__c":"a1"}]"#;
         org.create_many(batch, &serde_json::from_str::<Vec<Json<'_>>>(parents).unwrap()).unwrap();
@@ -188,7 +188,7 @@ fn stamps_move_and_are_whole_seconds() {
         1_000,
     );
     let caller = Caller {
-        user: org.identity.human.id.clone(),
+        user: (*org.identity.human.id).into(),
         bypass: false,
         origin: "".into(),
     };

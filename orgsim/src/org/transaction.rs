@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cell::Cell;
-use super::history::Entry;
+use super::history::{Entry, Stamp};
 use super::organisation::{Caller, Org, RecordRef};
 use super::render::fields_of;
-use super::table::Row;
+use super::row::Row;
 use crate::commit::{ChangeKind, Commit, Fields, RowChange};
 use crate::schema::Sobject;
 
@@ -86,6 +85,12 @@ impl<'o> Transaction<'o> {
         org.last_commit += 3;
         let commit_ms = self.now * 1_000;
         let schema = Arc::clone(&org.schema);
+        let stamp = Arc::new(Stamp {
+            commit_ms,
+            commit_number: org.last_commit,
+            user: self.caller.user.as_str().into(),
+            origin: Arc::clone(&self.caller.origin),
+        });
         let mut told = Vec::new();
         for change in changes {
             let sobject = &schema.sobjects[change.record.sobject];
@@ -96,15 +101,9 @@ impl<'o> Transaction<'o> {
             if vanished {
                 continue;
             }
-            let entry = Entry {
-                commit_ms,
-                commit_number: org.last_commit,
-                user: Arc::clone(&self.caller.user),
-                origin: Arc::clone(&self.caller.origin),
-                kind: change.kind,
-                changed: differences(change.before.as_deref(), &after),
-            };
-            org.remember(sobject, change.record, &after, entry);
+            let entry = Entry::of(&stamp, change.kind, change.before.as_deref(), &after);
+            let key = sobject.fence.map(|(key, _)| &after.cells[key]);
+            org.tables[change.record.sobject].remember(change.record.slot, key, entry);
             if tell && sobject.captured {
                 told.push(row_change(sobject, &change, &after));
             }
@@ -159,32 +158,5 @@ fn row_change(sobject: &Sobject, change: &Change, after: &Row) -> RowChange {
         kind: change.kind,
         before,
         after: now,
-    }
-}
-
-fn differences(before: Option<&Row>, after: &Row) -> Vec<(u16, Cell)> {
-    let null = Cell::Null;
-    (0u16..)
-        .zip(after.cells.iter())
-        .filter(|(i, cell)| *cell != before.map_or(&null, |b| &b.cells[usize::from(*i)]))
-        .map(|(i, cell)| (i, cell.clone()))
-        .collect()
-}
-
-impl Org {
-    fn remember(&mut self, sobject: &Sobject, record: RecordRef, after: &Row, entry: Entry) {
-        let table = &mut self.tables[record.sobject];
-        table.histories.entry(record.slot).or_default().add(entry);
-        if let Some((key, _)) = sobject.fence
-            && let Some(key) = after.cells[key].as_text()
-        {
-            match table.keys_ever.get_mut(key) {
-                Some(slots) if slots.contains(&record.slot) => {}
-                Some(slots) => slots.push(record.slot),
-                None => {
-                    table.keys_ever.insert(key.into(), vec![record.slot]);
-                }
-            }
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 use super::organisation::{Org, UserIdentity};
-use super::table::Row;
+use super::row::Row;
 use crate::schema::column;
 
 impl Org {
@@ -25,14 +25,15 @@ impl Org {
         let Some(field) = self.schema.sobjects[record.sobject].field("IsActive") else {
             return;
         };
-        let Some(mut cells) = self.row(record).map(|row| row.cells.clone()) else {
+        let fields = self.schema.sobjects[record.sobject].fields.len();
+        let Some(mut cells) = self.row(record).map(|row| row.cells.unpack(fields)) else {
             return;
         };
         cells[field] = Cell::Bool(active);
         for date in [column::MODIFIED_DATE, column::MODSTAMP] {
             cells[date] = Cell::Instant(now);
         }
-        self.tables[record.sobject].put(record.slot, Some(Arc::new(Row { cells })));
+        self.tables[record.sobject].put(record.slot, Some(Arc::new(Row::of(&cells))));
     }
 
     /// 18-character id of the profile of all users; there is no row of it.

@@ -5,7 +5,7 @@ use super::derive::derive;
 use super::error::{RowError, code};
 use super::input::{Json, Member};
 use super::organisation::RecordRef;
-use super::table::Row;
+use super::row::{Cells, Row};
 use super::transaction::Transaction;
 use crate::commit::ChangeKind;
 use crate::schema::{Initial, Sobject, column};
@@ -62,8 +62,8 @@ impl Transaction<'_> {
             }
         }
         derive(object, &mut cells, None, &named);
-        self.check_unique(record, &cells)?;
-        self.put(record, ChangeKind::Create, Row { cells });
+        self.check_unique(record, &*cells)?;
+        self.put(record, ChangeKind::Create, Row::of(&cells));
         Ok(record)
     }
 
@@ -98,17 +98,17 @@ impl Transaction<'_> {
         if !emptied.is_empty() {
             return Err(required(emptied));
         }
-        let mut row = Row::clone(&before);
+        let mut cells = before.cells.unpack(object.fields.len());
         for (place, cell) in &assigned {
-            row.cells[*place] = cell.clone();
+            cells[*place] = cell.clone();
         }
-        derive(object, &mut row.cells, Some(&before.cells), &|place| {
+        derive(object, &mut cells, Some(&before.cells), &|place| {
             assigned.iter().any(|(p, _)| *p == place)
         });
-        self.check_fence(object, &before.cells, &row.cells)?;
-        self.check_unique(record, &row.cells)?;
-        self.stamp(&mut row.cells);
-        self.put(record, ChangeKind::Update, row);
+        self.check_fence(object, &before.cells, &cells)?;
+        self.check_unique(record, &*cells)?;
+        self.stamp(&mut cells);
+        self.put(record, ChangeKind::Update, Row::of(&cells));
         Ok(())
     }
 
@@ -229,7 +229,7 @@ impl Transaction<'_> {
     }
 
     /// The two validation rules of the fence (design 6): the number never falls or empties, the key is written once.
-    fn check_fence(&mut self, object: &Sobject, before: &[Cell], after: &[Cell]) -> Result<(), RowError> {
+    fn check_fence(&mut self, object: &Sobject, before: &Cells, after: &[Cell]) -> Result<(), RowError> {
         let Some((key, seq)) = object.fence.filter(|_| self.org.fence && !self.caller.bypass) else {
             return Ok(());
         };

@@ -35,7 +35,7 @@ pub(super) fn named<'o>(org: &'o Org, row: &'o Row, name: &str) -> Cow<'o, Cell>
     };
     let object = &org.schema.sobjects[record.sobject];
     if name == "Type" {
-        return Cow::Owned(Cell::Text(std::sync::Arc::clone(&object.name)));
+        return Cow::Owned(Cell::text(&object.name));
     }
     let name_field = || {
         object

@@ -25,7 +25,7 @@ impl CommitSink for Deaf {
 fn furnished() -> Org {
     let mut org = Org::new("fuzz", Arc::new(standard_schema()), Arc::new(Deaf), 1, true, NOW);
     let caller = Caller {
-        user: Arc::clone(&org.identity.integration.id),
+        user: (*org.identity.integration.id).into(),
         bypass: false,
         origin: "".into(),
     };
