@@ -3,11 +3,11 @@
 //! A transaction changes rows; when it commits, the org hands one [`Commit`] to the bus, in commit order.
 //! The bus turns it into change events. Neither side knows more of the other than these types.
 
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
-/// A row's fields as the REST API would return them (API names, JSON values), without `attributes`. A field that is null
-/// before and after the transaction is left out; one that became null is there as null.
-pub type Fields = Map<String, Value>;
+use arcstr::ArcStr;
+
+use crate::org::Row;
 
 /// One committed transaction of one org.
 #[derive(Debug, Clone)]
@@ -32,15 +32,15 @@ pub struct Commit {
 #[derive(Debug, Clone)]
 pub struct RowChange {
     /// sObject API name, e.g. `Contact`.
-    pub entity: String,
+    pub entity: Arc<str>,
     /// 18-character record id.
-    pub id: String,
+    pub id: ArcStr,
     /// The first kind of change in the transaction.
     pub kind: ChangeKind,
-    /// All fields before the transaction; empty for a create.
-    pub before: Fields,
-    /// All fields after the transaction; empty for a delete.
-    pub after: Fields,
+    /// The row before the transaction; None for a create. Values are at [`crate::directory::EntityField::place`].
+    pub before: Option<Arc<Row>>,
+    /// The row after the transaction; None for a delete.
+    pub after: Option<Arc<Row>>,
 }
 
 /// The kinds of change that an event can tell of.

@@ -30,4 +30,6 @@ pub struct EntityField {
     pub custom_field_id: Option<String>,
     /// `compoundFieldName`, e.g. `MailingAddress` or `Name`.
     pub compound: Option<String>,
+    /// Where rows have its value; it never moves.
+    pub place: usize,
 }

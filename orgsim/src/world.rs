@@ -303,12 +303,13 @@ impl Directory for World {
         let fields = sobject
             .describe_order
             .iter()
-            .map(|i| &sobject.fields[*i])
-            .map(|f| EntityField {
+            .map(|place| (*place, &sobject.fields[*place]))
+            .map(|(place, f)| EntityField {
                 name: f.name.to_string(),
                 sf_type: f.kind.name().to_owned(),
                 custom_field_id: f.custom_id.clone(),
                 compound: f.compound.map(str::to_owned),
+                place,
             })
             .collect();
         Some(EntitySchema {

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use serde_json::Value;
-
 use super::avro::Datum;
 use super::bitmap::FieldSet;
 use super::compound::{Child, Compound};
 use super::diff;
 use super::kind::{Kind, Scalar};
 use super::schema::{EventSchema, Field, KEY_FIELD, Shape};
-use crate::commit::{ChangeKind, Fields, RowChange};
+use crate::commit::{ChangeKind, RowChange};
+use crate::org::{Cell, Row};
 
 /// The body of one event and what the header says about it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -42,15 +41,35 @@ impl Body {
             ChangeKind::Update => Carries::Changed,
             ChangeKind::Delete => Carries::Nothing,
         };
-        Self::carrying(schema, carries, &change.before, &change.after)
+        let none = Row::default();
+        let before = change.before.as_deref().unwrap_or(&none);
+        Self::carrying(schema, carries, before, change.after.as_deref().unwrap_or(&none))
+    }
+
+    /// The body with all values of a row.
+    pub(crate) fn whole(schema: &EventSchema, row: &Row) -> Self {
+        Self::carrying(schema, Carries::All, row, row)
+    }
+
+    /// Whether two rows have the same body.
+    pub(crate) fn same(schema: &EventSchema, one: &Row, other: &Row) -> bool {
+        schema.fields.iter().all(|field| {
+            let parts = match &field.shape {
+                Shape::Plain(_) => &[][..],
+                Shape::Compound(compound) => &compound.children,
+            };
+            one.cells[field.place] == other.cells[field.place]
+                && parts.iter().all(|child| part(one, child) == part(other, child))
+        })
     }
 
     /// A body of nulls.
     pub(crate) fn empty(schema: &EventSchema) -> Self {
-        Self::carrying(schema, Carries::Nothing, &Fields::new(), &Fields::new())
+        let none = Row::default();
+        Self::carrying(schema, Carries::Nothing, &none, &none)
     }
 
-    fn carrying(schema: &EventSchema, carries: Carries, before: &Fields, after: &Fields) -> Self {
+    fn carrying(schema: &EventSchema, carries: Carries, before: &Row, after: &Row) -> Self {
         let mut body = Self::default();
         for (index, field) in schema.fields.iter().enumerate() {
             let start = body.bytes.len();
@@ -59,7 +78,7 @@ impl Body {
             match (&field.shape, carries) {
                 (_, Carries::Nothing) => body.bytes.branch(0),
                 (Shape::Plain(kind), _) => body.plain(field, *kind, position, carries, before, after),
-                (Shape::Compound(compound), _) if compound.switchable() && !is_person(after) => {
+                (Shape::Compound(compound), _) if compound.switchable() && !is_person(schema, after) => {
                     body.plain(field, Kind::Text, position, carries, before, after);
                 }
                 (Shape::Compound(compound), _) => body.compound(compound, position, carries, before, after),
@@ -71,8 +90,8 @@ impl Body {
         body
     }
 
-    fn plain(&mut self, field: &Field, kind: Kind, position: usize, carries: Carries, before: &Fields, after: &Fields) {
-        let change = Change::between(kind, value(before, &field.name), value(after, &field.name));
+    fn plain(&mut self, field: &Field, kind: Kind, position: usize, carries: Carries, before: &Row, after: &Row) {
+        let change = Change::between(kind, &before.cells[field.place], &after.cells[field.place]);
         let value = match carries {
             Carries::All => change.new,
             Carries::Nothing => None,
@@ -96,7 +115,7 @@ impl Body {
     }
 
     /// Only the children that changed have values; without any value the whole field is null.
-    fn compound(&mut self, compound: &Compound, position: usize, carries: Carries, before: &Fields, after: &Fields) {
+    fn compound(&mut self, compound: &Compound, position: usize, carries: Carries, before: &Row, after: &Row) {
         let mut values = Vec::with_capacity(compound.children.len());
         for (index, child) in compound.children.iter().enumerate() {
             let change = Change::between(child.kind, part(before, child), part(after, child));
@@ -137,7 +156,7 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn between(kind: Kind, before: &'a Value, after: &'a Value) -> Self {
+    fn between(kind: Kind, before: &'a Cell, after: &'a Cell) -> Self {
         let new = kind.read(after);
         if before == after {
             return Self {
@@ -163,18 +182,11 @@ impl<'a> Change<'a> {
     }
 }
 
-fn value<'a>(row: &'a Fields, field: &str) -> &'a Value {
-    row.get(field).unwrap_or(&Value::Null)
-}
-
-fn part<'a>(row: &'a Fields, child: &Child) -> &'a Value {
-    child
-        .source
-        .as_deref()
-        .map_or(&Value::Null, |source| value(row, source))
+fn part<'a>(row: &'a Row, child: &Child) -> &'a Cell {
+    child.source.map_or(&Cell::Null, |place| &row.cells[place])
 }
 
 /// Person accounts have a record as their name, business accounts a string.
-fn is_person(row: &Fields) -> bool {
-    row.get("IsPersonAccount") == Some(&Value::Bool(true))
+fn is_person(schema: &EventSchema, row: &Row) -> bool {
+    schema.person.is_some_and(|place| row.cells[place] == Cell::Bool(true))
 }

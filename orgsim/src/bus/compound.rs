@@ -69,8 +69,8 @@ impl Family {
 pub(crate) struct Child {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// The row's field that has the value; None when the object has no such part.
-    pub(crate) source: Option<String>,
+    /// Where rows have the value; None when the object has no such part.
+    pub(crate) source: Option<usize>,
 }
 
 /// A compound field of an object.
@@ -82,7 +82,7 @@ pub(crate) struct Compound {
 
 /// All compound fields of `entity`, by the compound field's name.
 pub(crate) fn compounds(entity: &EntitySchema) -> HashMap<&str, Compound> {
-    let mut parts: HashMap<&str, HashMap<&'static str, &str>> = HashMap::new();
+    let mut parts: HashMap<&str, HashMap<&'static str, usize>> = HashMap::new();
     let mut families: HashMap<&str, Family> = HashMap::new();
     for field in &entity.fields {
         let compound = field.compound.as_deref().unwrap_or(&field.name);
@@ -91,7 +91,7 @@ pub(crate) fn compounds(entity: &EntitySchema) -> HashMap<&str, Compound> {
         };
         families.insert(compound, family);
         if let Some(part) = part_of(field, family) {
-            parts.entry(compound).or_default().insert(part, &field.name);
+            parts.entry(compound).or_default().insert(part, field.place);
         }
     }
     // An address type is shared by all addresses of the schema: a part that one of them has, all have.
@@ -111,7 +111,7 @@ pub(crate) fn compounds(entity: &EntitySchema) -> HashMap<&str, Compound> {
                 .map(|(part, kind, _)| Child {
                     name: part,
                     kind: *kind,
-                    source: source(part).map(str::to_owned),
+                    source: source(part),
                 })
                 .collect();
             (

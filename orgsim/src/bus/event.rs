@@ -1,15 +1,19 @@
-//! One event as the bus keeps it: encoded once, shared by all subscribers.
+//! One event as the bus keeps it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arcstr::ArcStr;
 use bytes::Bytes;
 
 use super::avro::Datum;
 use super::body::Body;
 use super::random;
 use super::schema::EventSchema;
-use crate::commit::{ChangeKind, Commit};
+use super::several::Several;
+use crate::commit::{ChangeKind, Commit, RowChange};
+use crate::org::Row;
 
 /// Positions of the change types in the schema's enum.
 const GAP_OFFSET: u8 = 4;
@@ -51,128 +55,203 @@ impl ChangeType {
     }
 }
 
-/// An encoded event, before the bus gave it a place.
+/// An event, before the bus gave it a place.
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) schema: Arc<EventSchema>,
-    /// The datum with all record ids.
-    pub(crate) payload: Bytes,
+    /// The transaction; its changes are in its events.
+    commit: Arc<Commit>,
     change_type: ChangeType,
+    sequence: u32,
     /// 18-character ids; several when the same change hit several records in one transaction.
-    records: Box<[Box<str>]>,
+    records: Several<ArcStr>,
     /// The key of each record at commit time, where the object has one.
-    keys: Box<[Option<Box<str>>]>,
-    /// Where the header goes on after the record ids.
-    after_records: usize,
-    /// Where the key field's union is.
-    key: Option<Range<usize>>,
+    keys: Several<Option<ArcStr>>,
+    rest: Rest,
+}
+
+/// The datum after the record ids.
+#[derive(Debug)]
+enum Rest {
+    /// All of a row tells it: rows are shared with the org, and encoded when somebody reads.
+    Of(Arc<Row>),
+    /// Encoded, and where in it the key field's union is.
+    Encoded(Box<[u8]>, Option<Range<usize>>),
+}
+
+/// What a change tells of the values.
+pub(crate) enum Told {
+    /// All of a row.
+    Row(Arc<Row>),
+    /// What changed.
+    Body(Body),
+}
+
+impl Told {
+    /// What to tell of a change.
+    pub(crate) fn of(schema: &EventSchema, change: &RowChange) -> Self {
+        match (change.kind, &change.after) {
+            (ChangeKind::Create | ChangeKind::Undelete, Some(row)) => Self::Row(Arc::clone(row)),
+            _ => Self::Body(Body::of(schema, change)),
+        }
+    }
+
+    /// How many fields it changed; at least one.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Body(body) => body.changed.count().max(1),
+            Self::Row(_) => 1,
+        }
+    }
+
+    /// Whether both tell the same of their records.
+    pub(crate) fn same(&self, schema: &EventSchema, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Row(one), Self::Row(other)) => Body::same(schema, one, other),
+            (Self::Body(one), Self::Body(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Whether an event of it may be above [`EVENT_LIMIT`]; false is certain.
+    fn may_be_large(&self) -> bool {
+        match self {
+            Self::Row(row) => {
+                let texts = row.cells.filled().filter_map(|(_, cell)| cell.as_text());
+                texts.map(str::len).sum::<usize>() > EVENT_LIMIT / 2
+            }
+            Self::Body(body) => body.bytes.len() > EVENT_LIMIT / 2,
+        }
+    }
 }
 
 impl Event {
     /// The event of a change of `records` in `commit`.
     pub(crate) fn new(
         schema: &Arc<EventSchema>,
-        commit: &Commit,
+        commit: &Arc<Commit>,
         change_type: ChangeType,
         sequence: usize,
-        records: Vec<Box<str>>,
-        keys: Vec<Option<Box<str>>>,
-        body: &Body,
+        records: Vec<ArcStr>,
+        keys: Vec<Option<ArcStr>>,
+        told: Told,
     ) -> Self {
         if change_type.is_gap() {
             return Self::gap(schema, commit, change_type, records);
         }
-        let event = Self::encode(schema, commit, change_type, sequence, records, keys, body);
-        if event.payload.len() > EVENT_LIMIT {
-            return Self::gap(schema, commit, change_type.as_gap(), event.records.into_vec());
+        let large = told.may_be_large();
+        let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
+        let rest = match told {
+            Told::Row(row) => Rest::Of(row),
+            Told::Body(body) => encoded(commit, change_type, sequence, &body),
+        };
+        let event = Self {
+            schema: Arc::clone(schema),
+            commit: Arc::clone(commit),
+            change_type,
+            sequence,
+            records: Several::of(records),
+            keys: Several::of(keys),
+            rest,
+        };
+        if large && event.payload().len() > EVENT_LIMIT {
+            return Self::gap(schema, commit, change_type.as_gap(), event.records().to_vec());
         }
         event
     }
 
     /// The one event that stands for all further changes of an object in a very large transaction.
-    pub(crate) fn overflow(schema: &Arc<EventSchema>, commit: &Commit) -> Self {
+    pub(crate) fn overflow(schema: &Arc<EventSchema>, commit: &Arc<Commit>) -> Self {
         Self::gap(schema, commit, ChangeType::OVERFLOW, vec![NO_RECORD.into()])
     }
 
     /// Header only; the sequence number of gap events is always 1.
-    fn gap(schema: &Arc<EventSchema>, commit: &Commit, change_type: ChangeType, records: Vec<Box<str>>) -> Self {
-        let keys = records.iter().map(|_| None).collect();
-        Self::encode(schema, commit, change_type, 1, records, keys, &Body::empty(schema))
-    }
-
-    fn encode(
-        schema: &Arc<EventSchema>,
-        commit: &Commit,
-        change_type: ChangeType,
-        sequence: usize,
-        records: Vec<Box<str>>,
-        keys: Vec<Option<Box<str>>>,
-        body: &Body,
-    ) -> Self {
-        let mut datum = Datum::default();
-        datum.string(&schema.entity);
-        datum.strings(&records);
-        let after_records = datum.len();
-        datum.branch(change_type.0);
-        datum.string(&commit.change_origin);
-        datum.string(&commit.transaction_key);
-        datum.long(i64::try_from(sequence).unwrap_or(i64::MAX));
-        datum.long(commit.commit_ms);
-        datum.long(commit.commit_number);
-        datum.string(&commit.commit_user);
-        datum.strings(&body.nulled.to_strings());
-        datum.strings(&body.diff.to_strings());
-        datum.strings(&body.changed.to_strings());
-        let start = datum.len();
-        datum.raw(body.bytes.as_slice());
+    fn gap(schema: &Arc<EventSchema>, commit: &Arc<Commit>, change_type: ChangeType, records: Vec<ArcStr>) -> Self {
         Self {
             schema: Arc::clone(schema),
-            payload: datum.into_vec().into(),
+            commit: Arc::clone(commit),
             change_type,
-            records: records.into(),
-            keys: keys.into(),
-            after_records,
-            key: body.key.as_ref().map(|key| key.start + start..key.end + start),
+            sequence: 1,
+            keys: Several::of(records.iter().map(|_| None).collect()),
+            records: Several::of(records),
+            rest: encoded(commit, change_type, 1, &Body::empty(schema)),
         }
     }
 
-    pub(crate) fn records(&self) -> &[Box<str>] {
-        &self.records
+    /// The datum after the record ids, and where in it the key field's union is.
+    fn rest(&self) -> (Cow<'_, [u8]>, Option<Range<usize>>) {
+        match &self.rest {
+            Rest::Encoded(bytes, key) => (Cow::Borrowed(bytes), key.clone()),
+            Rest::Of(row) => {
+                let body = Body::whole(&self.schema, row);
+                let (datum, key) = encode(&self.commit, self.change_type, self.sequence, &body);
+                (Cow::Owned(datum), key)
+            }
+        }
+    }
+
+    pub(crate) fn records(&self) -> &[ArcStr] {
+        self.records.as_slice()
+    }
+
+    /// The datum with all record ids.
+    pub(crate) fn payload(&self) -> Bytes {
+        let mut datum = Datum::default();
+        datum.string(&self.schema.entity);
+        datum.strings(self.records());
+        datum.raw(&self.rest().0);
+        datum.into_vec().into()
     }
 
     /// The datum of record `index` alone, as an enriched channel delivers it; `current` is the record's key now,
     /// where it is not the one of commit time. None when there is no such record.
     pub(crate) fn enriched(&self, index: usize, current: Option<Option<&str>>) -> Option<Bytes> {
-        let record = self.records.get(index)?;
-        let key = match &self.key {
-            Some(place) if self.change_type.is_enriched() => Some((
-                place.clone(),
-                current.unwrap_or_else(|| self.keys.get(index)?.as_deref()),
-            )),
-            _ => None,
-        };
-        if self.records.len() == 1 && key.is_none() {
-            return Some(self.payload.clone());
-        }
+        let record = self.records().get(index)?;
+        let (rest, key) = self.rest();
         let mut datum = Datum::default();
         datum.string(&self.schema.entity);
         datum.strings(&[record]);
-        match key {
-            Some((place, text)) => {
-                datum.raw(self.payload.get(self.after_records..place.start)?);
-                match text {
+        match key.filter(|_| self.change_type.is_enriched()) {
+            Some(place) => {
+                let at_commit = || self.keys.as_slice().get(index)?.as_deref();
+                datum.raw(rest.get(..place.start)?);
+                match current.unwrap_or_else(at_commit) {
                     Some(text) => {
                         datum.branch(1);
                         datum.string(text);
                     }
                     None => datum.branch(0),
                 }
-                datum.raw(self.payload.get(place.end..)?);
+                datum.raw(rest.get(place.end..)?);
             }
-            None => datum.raw(self.payload.get(self.after_records..)?),
+            None => datum.raw(&rest),
         }
         Some(datum.into_vec().into())
     }
+}
+
+fn encoded(commit: &Commit, change_type: ChangeType, sequence: u32, body: &Body) -> Rest {
+    let (datum, key) = encode(commit, change_type, sequence, body);
+    Rest::Encoded(datum.into_boxed_slice(), key)
+}
+
+/// The header after the record ids, and the body; and where the key field's union is.
+fn encode(commit: &Commit, change_type: ChangeType, sequence: u32, body: &Body) -> (Vec<u8>, Option<Range<usize>>) {
+    let mut datum = Datum::default();
+    datum.branch(change_type.0);
+    datum.string(&commit.change_origin);
+    datum.string(&commit.transaction_key);
+    datum.long(sequence.into());
+    datum.long(commit.commit_ms);
+    datum.long(commit.commit_number);
+    datum.string(&commit.commit_user);
+    datum.strings(&body.nulled.to_strings());
+    datum.strings(&body.diff.to_strings());
+    datum.strings(&body.changed.to_strings());
+    let start = datum.len();
+    datum.raw(body.bytes.as_slice());
+    let key = body.key.as_ref().map(|key| key.start + start..key.end + start);
+    (datum.into_vec(), key)
 }
 
 /// The event id that subscribers see; the same at every delivery of the event with this replay id.

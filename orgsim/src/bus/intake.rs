@@ -7,14 +7,15 @@ use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Weak};
 
+use arcstr::ArcStr;
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::body::Body;
-use super::event::{ChangeType, Event};
+use super::event::{ChangeType, Event, Told};
 use super::org::OrgLog;
-use super::schema::{EventSchema, KEY_FIELD};
+use super::schema::EventSchema;
 use crate::commit::{ChangeKind, Commit, Disturbance, RowChange};
+use crate::org::{Cell, Row};
 
 /// What the intake thread is asked to do, in this order.
 pub(crate) enum Job {
@@ -29,7 +30,7 @@ pub(crate) fn run(shared: &Weak<Shared>, jobs: &Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
         let Some(shared) = shared.upgrade() else { return };
         match job {
-            Job::Commit(commit) => absorb(&shared, &commit),
+            Job::Commit(commit) => absorb(&shared, *commit),
             Job::Disturb(org_id, disturbance) => shared.org(&org_id).disturb(disturbance),
             Job::Barrier(done) => {
                 // Whoever waited may have left: nothing depends on the answer.
@@ -45,12 +46,14 @@ pub(crate) fn run(shared: &Weak<Shared>, jobs: &Receiver<Job>) {
 struct Merged {
     schema: Arc<EventSchema>,
     change_type: ChangeType,
-    body: Body,
-    records: Vec<Box<str>>,
-    keys: Vec<Option<Box<str>>>,
+    told: Told,
+    records: Vec<ArcStr>,
+    keys: Vec<Option<ArcStr>>,
 }
 
-fn absorb(shared: &Shared, commit: &Commit) {
+fn absorb(shared: &Shared, mut commit: Commit) {
+    let changes = std::mem::take(&mut commit.changes);
+    let commit = Arc::new(commit);
     let org = shared.org(&commit.org_id);
     let captured = shared.directory.captured(&commit.org_id);
     let mut schemas: HashMap<&str, Option<Arc<EventSchema>>> = HashMap::new();
@@ -58,14 +61,17 @@ fn absorb(shared: &Shared, commit: &Commit) {
     let mut overflowed: Vec<&Arc<EventSchema>> = Vec::new();
     let mut key_changes = Vec::new();
     let mut counted = 0;
-    for change in commit.changes.iter().filter(|change| captured.contains(&change.entity)) {
+    for change in changes
+        .iter()
+        .filter(|change| captured.iter().any(|name| **name == *change.entity))
+    {
         schemas
             .entry(&change.entity)
-            .or_insert_with(|| schema(shared, &org, commit, &change.entity));
+            .or_insert_with(|| schema(shared, &org, &commit, &change.entity));
     }
     let mut open: Option<Merged> = None;
-    for change in &commit.changes {
-        let Some(Some(schema)) = schemas.get(change.entity.as_str()) else {
+    for change in &changes {
+        let Some(Some(schema)) = schemas.get(&*change.entity) else {
             continue;
         };
         if counted >= shared.options.overflow_at {
@@ -74,16 +80,18 @@ fn absorb(shared: &Shared, commit: &Commit) {
             }
             continue;
         }
-        let body = Body::of(schema, change);
-        counted += body.changed.count().max(1);
-        if let Some(key) = key_change(change) {
-            key_changes.push((change.id.as_str().into(), key));
+        let told = Told::of(schema, change);
+        counted += told.count();
+        if let Some(key) = key_change(schema, change) {
+            key_changes.push((change.id.clone(), key));
         }
-        let (record, key) = (change.id.as_str().into(), key_of(change));
+        let (record, key) = (change.id.clone(), key_of(schema, change));
         let change_type = ChangeType::of(change.kind);
         match &mut open {
             Some(merged)
-                if merged.change_type == change_type && Arc::ptr_eq(&merged.schema, schema) && merged.body == body =>
+                if merged.change_type == change_type
+                    && Arc::ptr_eq(&merged.schema, schema)
+                    && merged.told.same(schema, &told) =>
             {
                 merged.records.push(record);
                 merged.keys.push(key);
@@ -92,24 +100,24 @@ fn absorb(shared: &Shared, commit: &Commit) {
                 let next = Merged {
                     schema: Arc::clone(schema),
                     change_type,
-                    body,
+                    told,
                     records: vec![record],
                     keys: vec![key],
                 };
-                close(&org, commit, &mut events, open.replace(next));
+                close(&org, &commit, &mut events, open.replace(next));
             }
         }
     }
-    close(&org, commit, &mut events, open.take());
-    events.extend(overflowed.into_iter().map(|schema| Event::overflow(schema, commit)));
-    org.append(commit.commit_ms, commit.changes.len(), events, key_changes);
+    close(&org, &commit, &mut events, open.take());
+    events.extend(overflowed.into_iter().map(|schema| Event::overflow(schema, &commit)));
+    org.append(commit.commit_ms, changes.len(), events, key_changes);
 }
 
-fn close(org: &OrgLog, commit: &Commit, events: &mut Vec<Event>, merged: Option<Merged>) {
+fn close(org: &OrgLog, commit: &Arc<Commit>, events: &mut Vec<Event>, merged: Option<Merged>) {
     let Some(Merged {
         schema,
         change_type,
-        body,
+        told,
         records,
         keys,
     }) = merged
@@ -122,7 +130,7 @@ fn close(org: &OrgLog, commit: &Commit, events: &mut Vec<Event>, merged: Option<
         change_type
     };
     let sequence = events.len() + 1;
-    events.push(Event::new(&schema, commit, change_type, sequence, records, keys, &body));
+    events.push(Event::new(&schema, commit, change_type, sequence, records, keys, told));
 }
 
 fn schema(shared: &Shared, org: &OrgLog, commit: &Commit, entity: &str) -> Option<Arc<EventSchema>> {
@@ -135,20 +143,21 @@ fn schema(shared: &Shared, org: &OrgLog, commit: &Commit, entity: &str) -> Optio
     }
 }
 
+fn key(schema: &EventSchema, row: Option<&Row>) -> Option<ArcStr> {
+    match &row?.cells[schema.key?] {
+        Cell::Text(key) => Some(key.clone()),
+        _ => None,
+    }
+}
+
 /// The key as the row has it; as it was, for a delete.
-fn key_of(change: &RowChange) -> Option<Box<str>> {
-    let row = if change.after.is_empty() {
-        &change.before
-    } else {
-        &change.after
-    };
-    row.get(KEY_FIELD)?.as_str().map(Into::into)
+fn key_of(schema: &EventSchema, change: &RowChange) -> Option<ArcStr> {
+    key(schema, change.after.as_deref().or(change.before.as_deref()))
 }
 
 /// The key from now on, when an update changed it.
-fn key_change(change: &RowChange) -> Option<Option<Box<str>>> {
-    if change.kind != ChangeKind::Update || change.before.get(KEY_FIELD) == change.after.get(KEY_FIELD) {
-        return None;
-    }
-    Some(key_of(change))
+fn key_change(schema: &EventSchema, change: &RowChange) -> Option<Option<ArcStr>> {
+    let before = || key(schema, change.before.as_deref());
+    let now = (change.kind == ChangeKind::Update).then(|| key(schema, change.after.as_deref()))?;
+    (before() != now).then_some(now)
 }

@@ -7,10 +7,9 @@ use std::borrow::Cow;
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, fmt::strtime};
-use serde_json::Value;
 
 use super::avro::Datum;
+use crate::org::{Cell, value_of};
 
 /// The wire form of a single value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,18 +70,17 @@ impl Kind {
     }
 
     /// The value of a row's field in this form; None for null and for what is no value of this kind.
-    pub(crate) fn read(self, value: &Value) -> Option<Scalar<'_>> {
-        let scalar = match (self, value) {
-            (_, Value::Null) => return None,
-            (Self::Text | Self::LongText, Value::String(text)) => Some(Scalar::Text(Cow::Borrowed(text))),
-            (Self::Text | Self::LongText, other) => Some(Scalar::Text(Cow::Owned(other.to_string()))),
-            (Self::Double, Value::Number(number)) => number.as_f64().map(Scalar::Double),
-            (Self::Double, Value::String(text)) => text.parse().ok().map(Scalar::Double),
-            (Self::Integer, Value::Number(number)) => integer(number).map(Scalar::Long),
-            (Self::Boolean, Value::Bool(flag)) => Some(Scalar::Boolean(*flag)),
-            (Self::DateTime, Value::String(text)) => date_time(text).map(Scalar::Long),
-            (Self::DateOnly, Value::String(text)) => date_only(text).map(Scalar::Long),
-            (Self::TimeOnly, Value::String(text)) => time_only(text).map(Scalar::Long),
+    pub(crate) fn read(self, cell: &Cell) -> Option<Scalar<'_>> {
+        let scalar = match (self, cell) {
+            (_, Cell::Null) => return None,
+            (Self::Text | Self::LongText, Cell::Text(text)) => Some(Scalar::Text(Cow::Borrowed(text))),
+            (Self::Text | Self::LongText, other) => Some(Scalar::Text(Cow::Owned(value_of(other).to_string()))),
+            (Self::Double, Cell::Number(number)) => Some(Scalar::Double(*number)),
+            (Self::Integer, Cell::Number(number)) => integer(*number).map(Scalar::Long),
+            (Self::Boolean, Cell::Bool(flag)) => Some(Scalar::Boolean(*flag)),
+            (Self::DateTime, Cell::Instant(seconds)) => Some(Scalar::Long(seconds.saturating_mul(1_000))),
+            (Self::DateOnly, Cell::Date(date)) => date_only(*date).map(Scalar::Long),
+            (Self::TimeOnly, Cell::Text(text)) => time_only(text).map(Scalar::Long),
             _ => None,
         };
         if scalar.is_none() {
@@ -103,33 +101,16 @@ impl Scalar<'_> {
     }
 }
 
-/// Avro's `int` has 32 bits; a whole double (`3.0`) is an integer too.
-fn integer(number: &serde_json::Number) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "whole and checked against i32 below")]
-    let whole = number.as_i64().or_else(|| {
-        number
-            .as_f64()
-            .filter(|value| value.fract() == 0.0)
-            .map(|value| value as i64)
-    })?;
+/// Avro's `int` has 32 bits.
+fn integer(number: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and checked against i32 below")]
+    let whole = (number.fract() == 0.0).then_some(number as i64)?;
     i32::try_from(whole).ok().map(i64::from)
 }
 
-/// `2026-05-24T07:25:37.000+0000` or `…Z`, as milliseconds since 1970.
-fn date_time(text: &str) -> Option<i64> {
-    let instant = match text.parse::<Timestamp>() {
-        Ok(instant) => instant,
-        Err(_) => strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", text)
-            .ok()?
-            .to_timestamp()
-            .ok()?,
-    };
-    Some(instant.as_millisecond())
-}
-
-/// `2026-05-24`, as milliseconds between 1970 and that day's start in UTC.
-fn date_only(text: &str) -> Option<i64> {
-    let start = text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
+/// Milliseconds between 1970 and the day's start in UTC.
+fn date_only(date: Date) -> Option<i64> {
+    let start = date.to_zoned(TimeZone::UTC).ok()?;
     Some(start.timestamp().as_millisecond())
 }
 
@@ -142,38 +123,40 @@ fn time_only(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn values_have_the_form_of_their_type() {
+        let date = |year, month, day| Cell::Date(jiff::civil::date(year, month, day));
         let cases = [
             (
                 Kind::DateTime,
-                json!("2026-05-24T07:25:37.000+0000"),
+                Cell::Instant(1_779_607_537),
                 Some(Scalar::Long(1_779_607_537_000)),
             ),
+            (Kind::DateTime, Cell::text("soon"), None),
+            (Kind::DateOnly, date(1970, 1, 2), Some(Scalar::Long(86_400_000))),
+            (Kind::DateOnly, date(1969, 12, 31), Some(Scalar::Long(-86_400_000))),
             (
-                Kind::DateTime,
-                json!("2026-05-24T07:25:37.250Z"),
-                Some(Scalar::Long(1_779_607_537_250)),
+                Kind::TimeOnly,
+                Cell::text("07:25:37.001Z"),
+                Some(Scalar::Long(26_737_001)),
             ),
-            (Kind::DateTime, json!("soon"), None),
-            (Kind::DateOnly, json!("1970-01-02"), Some(Scalar::Long(86_400_000))),
-            (Kind::DateOnly, json!("1969-12-31"), Some(Scalar::Long(-86_400_000))),
-            (Kind::TimeOnly, json!("07:25:37.001Z"), Some(Scalar::Long(26_737_001))),
-            (Kind::Integer, json!(3.0), Some(Scalar::Long(3))),
-            (Kind::Integer, json!(3.5), None),
-            (Kind::Integer, json!(3_000_000_000_i64), None),
-            (Kind::Double, json!(139_000_000), Some(Scalar::Double(139_000_000.0))),
-            (Kind::Boolean, json!(false), Some(Scalar::Boolean(false))),
-            (Kind::Text, json!("a;b"), Some(Scalar::Text("a;b".into()))),
-            (Kind::Text, json!(7), Some(Scalar::Text("7".into()))),
-            (Kind::Text, Value::Null, None),
+            (Kind::Integer, Cell::Number(3.0), Some(Scalar::Long(3))),
+            (Kind::Integer, Cell::Number(3.5), None),
+            (Kind::Integer, Cell::Number(3e9), None),
+            (
+                Kind::Double,
+                Cell::Number(139_000_000.0),
+                Some(Scalar::Double(139_000_000.0)),
+            ),
+            (Kind::Boolean, Cell::Bool(false), Some(Scalar::Boolean(false))),
+            (Kind::Text, Cell::text("a;b"), Some(Scalar::Text("a;b".into()))),
+            (Kind::Text, Cell::Number(7.0), Some(Scalar::Text("7".into()))),
+            (Kind::Text, Cell::Null, None),
         ];
-        for (kind, value, scalar) in cases {
-            assert_eq!(kind.read(&value), scalar, "{kind:?} {value}");
+        for (kind, cell, scalar) in cases {
+            assert_eq!(kind.read(&cell), scalar, "{kind:?} {cell:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arcstr::ArcStr;
 use bytes::Bytes;
 
 use super::org::{OrgLog, Placed};
@@ -137,7 +138,7 @@ impl Found {
         &mut self,
         placed: &Placed,
         topic: &Topic,
-        keys: &HashMap<Box<str>, Option<Box<str>>>,
+        keys: &HashMap<ArcStr, Option<ArcStr>>,
         most: usize,
         bytes: usize,
     ) -> bool {
@@ -155,9 +156,9 @@ impl Found {
                     .get(part)
                     .and_then(|record| keys.get(record))
                     .map(Option::as_deref);
-                event.enriched(part, current).unwrap_or_else(|| event.payload.clone())
+                event.enriched(part, current).unwrap_or_else(|| event.payload())
             } else {
-                event.payload.clone()
+                event.payload()
             };
             let full = self.deliveries.len() >= most || self.bytes + payload.len() > bytes;
             // A single event always fits.

@@ -21,6 +21,7 @@ mod replay;
 mod schema;
 mod schema_json;
 mod service;
+mod several;
 mod subscription;
 mod topic;
 

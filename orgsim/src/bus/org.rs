@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arcstr::ArcStr;
 use tokio::sync::watch;
 
 use super::event::Event;
@@ -46,7 +47,7 @@ pub(crate) struct State {
     disturbance: Disturbance,
     schemas: HashMap<String, Arc<EventSchema>>,
     by_entity: HashMap<String, (u64, Arc<EventSchema>)>,
-    pub(crate) keys: HashMap<Box<str>, Option<Box<str>>>,
+    pub(crate) keys: HashMap<ArcStr, Option<ArcStr>>,
     pub(crate) allowance: Option<u64>,
     pub(crate) delivered: u64,
 }
@@ -96,7 +97,7 @@ impl OrgLog {
         commit_ms: i64,
         changes: usize,
         events: Vec<Event>,
-        key_changes: Vec<(Box<str>, Option<Box<str>>)>,
+        key_changes: Vec<(ArcStr, Option<ArcStr>)>,
     ) {
         let now = Instant::now();
         let mut state = self.lock();

@@ -43,6 +43,9 @@ pub(crate) struct EventSchema {
     pub(crate) entity: String,
     /// Body fields; the position of field `i` in the schema is `i + 1`, because the header is first.
     pub(crate) fields: Vec<Field>,
+    /// Where rows have the key, and whether they are persons.
+    pub(crate) key: Option<usize>,
+    pub(crate) person: Option<usize>,
 }
 
 /// One body field.
@@ -51,6 +54,8 @@ pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) shape: Shape,
+    /// Where rows have the value of a plain field.
+    pub(crate) place: usize,
 }
 
 /// What a body field holds.
@@ -73,8 +78,18 @@ impl EventSchema {
             id,
             entity: entity.name.clone(),
             fields,
+            key: place(entity, KEY_FIELD),
+            person: place(entity, "IsPersonAccount"),
         }
     }
+}
+
+fn place(entity: &EntitySchema, name: &str) -> Option<usize> {
+    entity
+        .fields
+        .iter()
+        .find(|field| field.name == name)
+        .map(|field| field.place)
 }
 
 /// `Account` → `AccountChangeEvent`, `Visit__c` → `Visit__ChangeEvent`.
@@ -90,7 +105,7 @@ pub(crate) fn fingerprint(entity: &EntitySchema) -> u64 {
     let mut hasher = DefaultHasher::new();
     entity.name.hash(&mut hasher);
     for field in &entity.fields {
-        (&field.name, &field.sf_type, &field.custom_field_id, &field.compound).hash(&mut hasher);
+        field.hash(&mut hasher);
     }
     hasher.finish()
 }
@@ -110,15 +125,14 @@ fn body(entity: &EntitySchema) -> Vec<Field> {
             fields.push(plain(field));
         } else if let Some(compound) = compounds.remove(whole) {
             // The compound field stands where its first part or itself stood in the describe.
-            let custom = entity
-                .fields
-                .iter()
-                .find(|other| other.name == whole)
-                .and_then(|other| other.custom_field_id.as_deref());
+            let declared = entity.fields.iter().find(|other| other.name == whole);
+            let custom = declared.and_then(|other| other.custom_field_id.as_deref());
             fields.push(Field {
                 name: whole.to_owned(),
                 doc: with_id(&format!("Data:{}", compound.family.record()), custom),
                 shape: Shape::Compound(compound),
+                // A business account has its name where the field itself is.
+                place: declared.map_or(field.place, |declared| declared.place),
             });
         }
     }
@@ -136,6 +150,7 @@ fn plain(field: &EntityField) -> Field {
         name: field.name.clone(),
         doc: with_id(doc, field.custom_field_id.as_deref()),
         shape: Shape::Plain(kind),
+        place: field.place,
     }
 }
 

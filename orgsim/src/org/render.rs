@@ -1,11 +1,10 @@
-//! Rows as JSON: as text for answers, as maps for the bus.
+//! Rows as JSON.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use super::cell::Cell;
 use super::instant::{format_date, format_instant};
 use super::row::Row;
-use crate::commit::Fields;
 use crate::schema::{ADDRESS_PARTS, Sobject};
 
 /// Writes a JSON string with its quotes.
@@ -87,34 +86,6 @@ pub(crate) fn write_field(out: &mut String, sobject: &Sobject, row: &Row, field:
 
 fn address_is_empty(row: &Row, parts: &[Option<usize>; 8]) -> bool {
     parts.iter().flatten().all(|p| row.cells[*p].is_null())
-}
-
-/// A row's fields for the bus. A field is left out when it is null here and in `other`, the row's other version.
-pub(super) fn fields_of(sobject: &Sobject, row: &Row, other: Option<&Row>) -> Fields {
-    let mut fields: Map<String, Value> = sobject
-        .name_order
-        .iter()
-        .filter(|i| !row.cells[**i].is_null() || other.is_some_and(|o| !o.cells[**i].is_null()))
-        .map(|i| (sobject.fields[*i].name.to_string(), value_of(&row.cells[*i])))
-        .collect();
-    for (place, parts) in &sobject.addresses {
-        if !address_is_empty(row, parts) {
-            let address = ADDRESS_PARTS
-                .iter()
-                .zip(parts)
-                .map(|((name, _), part)| {
-                    (
-                        (*name).to_owned(),
-                        part.map_or(Value::Null, |p| value_of(&row.cells[p])),
-                    )
-                })
-                .collect();
-            fields.insert(sobject.fields[*place].name.to_string(), Value::Object(address));
-        } else if other.is_some_and(|o| !address_is_empty(o, parts)) {
-            fields.insert(sobject.fields[*place].name.to_string(), Value::Null);
-        }
-    }
-    fields
 }
 
 /// Writes `{"attributes":{…},…}` with the named fields in that order.

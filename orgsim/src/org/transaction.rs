@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arcstr::ArcStr;
+
+use super::cell::Cell;
 use super::history::{Entry, Stamp};
 use super::organisation::{Caller, Org, RecordRef};
-use super::render::fields_of;
 use super::row::Row;
-use crate::commit::{ChangeKind, Commit, Fields, RowChange};
-use crate::schema::Sobject;
+use crate::commit::{ChangeKind, Commit, RowChange};
+use crate::schema::{Sobject, column};
 
 struct Change {
     record: RecordRef,
@@ -105,7 +107,7 @@ impl<'o> Transaction<'o> {
             let key = sobject.fence.map(|(key, _)| &after.cells[key]);
             org.tables[change.record.sobject].remember(change.record.slot, key, entry);
             if tell && sobject.captured {
-                told.push(row_change(sobject, &change, &after));
+                told.push(row_change(sobject, change, after));
             }
         }
         if told.is_empty() {
@@ -132,31 +134,16 @@ impl Drop for Transaction<'_> {
     }
 }
 
-fn row_change(sobject: &Sobject, change: &Change, after: &Row) -> RowChange {
-    let (before, now) = match change.kind {
-        ChangeKind::Create => (Fields::new(), fields_of(sobject, after, None)),
-        ChangeKind::Delete => (
-            change
-                .before
-                .as_ref()
-                .map(|b| fields_of(sobject, b, None))
-                .unwrap_or_default(),
-            Fields::new(),
-        ),
-        ChangeKind::Update | ChangeKind::Undelete => (
-            change
-                .before
-                .as_ref()
-                .map(|b| fields_of(sobject, b, Some(after)))
-                .unwrap_or_default(),
-            fields_of(sobject, after, change.before.as_deref()),
-        ),
+fn row_change(sobject: &Sobject, change: Change, after: Arc<Row>) -> RowChange {
+    let id = match &after.cells[column::ID] {
+        Cell::Text(id) => id.clone(),
+        _ => ArcStr::new(),
     };
     RowChange {
-        entity: sobject.name.to_string(),
-        id: after.id().to_owned(),
+        entity: Arc::clone(&sobject.name),
+        id,
         kind: change.kind,
-        before,
-        after: now,
+        before: change.before.filter(|_| change.kind != ChangeKind::Create),
+        after: (change.kind != ChangeKind::Delete).then_some(after),
     }
 }

@@ -47,7 +47,7 @@ proptest! {
             let mut merged = 0;
             for (number, (deletes, creates)) in (1..).zip(transactions) {
                 let changes = transaction(number, deletes, creates);
-                expected.extend(changes.iter().map(|change| change.id.clone()));
+                expected.extend(changes.iter().map(|change| change.id.to_string()));
                 merged += (deletes.min(1) + creates) as usize;
                 served.bus.publish(commit(number.into(), changes));
             }

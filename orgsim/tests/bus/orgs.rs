@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use orgsim::commit::{ChangeKind, Commit, Fields, RowChange};
+use orgsim::commit::{ChangeKind, Commit, RowChange};
 use orgsim::directory::{Directory, EntityField, EntitySchema};
+use orgsim::org::{Cell, Row, parse_date, parse_instant};
 use serde_json::{Value, json};
 
 pub(crate) const ORG: &str = "00D000000000001AAA";
@@ -37,24 +38,11 @@ impl Directory for Orgs {
     fn entity(&self, _: &str, entity: &str) -> Option<EntitySchema> {
         let entities = self.entities.lock().unwrap();
         let known = entities.iter().find(|known| known.name == entity)?;
-        let fields = known.fields.iter().map(copy).collect();
-        Some(EntitySchema {
-            name: known.name.clone(),
-            fields,
-        })
+        Some(known.clone())
     }
 
     fn captured(&self, _: &str) -> Vec<String> {
         ["Contact", "Account", "Visit__c"].map(str::to_owned).to_vec()
-    }
-}
-
-fn copy(field: &EntityField) -> EntityField {
-    EntityField {
-        name: field.name.clone(),
-        sf_type: field.sf_type.clone(),
-        custom_field_id: field.custom_field_id.clone(),
-        compound: field.compound.clone(),
     }
 }
 
@@ -72,6 +60,7 @@ pub(crate) fn entity(name: &str, lines: &str) -> EntitySchema {
                 sf_type: words.next().unwrap().to_owned(),
                 custom_field_id: field.ends_with("__c").then(|| format!("00N0000000000{index:02}AAA")),
                 compound: words.next().map(str::to_owned),
+                place: index,
             }
         })
         .collect();
@@ -162,10 +151,27 @@ fn task() -> EntitySchema {
     entity("Task", "Id id\nSubject string")
 }
 
-pub(crate) fn fields(value: Value) -> Fields {
-    match value {
-        Value::Object(fields) => fields,
-        other => panic!("not an object: {other}"),
+/// A row of an object as the REST API would show it, as an org keeps it; None without a field.
+fn row(entity: &EntitySchema, value: &Value) -> Option<Arc<Row>> {
+    let members = value.as_object().filter(|members| !members.is_empty())?;
+    let mut cells = vec![Cell::Null; entity.fields.len()];
+    for (name, value) in members {
+        let field = entity.fields.iter().find(|field| field.name == *name);
+        let field = field.unwrap_or_else(|| panic!("{} has no field {name}", entity.name));
+        cells[field.place] = cell(&field.sf_type, value);
+    }
+    Some(Arc::new(Row::of(&cells)))
+}
+
+fn cell(sf_type: &str, value: &Value) -> Cell {
+    match (sf_type, value) {
+        (_, Value::Null) => Cell::Null,
+        (_, Value::Bool(flag)) => Cell::Bool(*flag),
+        (_, Value::Number(number)) => Cell::Number(number.as_f64().unwrap()),
+        ("date", Value::String(text)) => Cell::Date(parse_date(text).unwrap()),
+        ("datetime", Value::String(text)) => Cell::Instant(parse_instant(text).unwrap()),
+        (_, Value::String(text)) => Cell::text(text),
+        (_, other) => panic!("no value of a field: {other}"),
     }
 }
 
@@ -183,12 +189,14 @@ pub(crate) fn commit(number: i64, changes: Vec<RowChange>) -> Commit {
 }
 
 pub(crate) fn change(entity: &str, id: &str, kind: ChangeKind, before: Value, after: Value) -> RowChange {
+    let known = [contact(), account(), visit(), task()];
+    let schema = known.iter().find(|known| known.name == entity).unwrap();
     RowChange {
-        entity: entity.to_owned(),
-        id: id.to_owned(),
+        entity: entity.into(),
+        id: id.into(),
         kind,
-        before: fields(before),
-        after: fields(after),
+        before: row(schema, &before),
+        after: row(schema, &after),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orgsim::commit::{ChangeKind, CommitSink, Fields, RowChange};
+use orgsim::commit::{ChangeKind, CommitSink, RowChange};
 use orgsim::directory::EntitySchema;
 use orgsim::wire::ReplayPreset;
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::Served;
-use crate::orgs::{Orgs, account, commit, contact, visit};
+use crate::orgs::{Orgs, account, change, commit, contact, visit};
 use crate::reader::Told;
 
 /// Paths and row fields that an event of `entity` can tell of, with the describe type. The test's own reading of the
@@ -121,7 +121,7 @@ fn case() -> impl Strategy<Value = Case> {
 type Drawn = (String, String, (Value, Value), (Value, Value), bool);
 
 fn expect(entity: String, kind: ChangeKind, rows: Vec<Drawn>) -> Case {
-    let (mut before, mut after) = (Fields::new(), Fields::new());
+    let (mut before, mut after) = (Map::new(), Map::new());
     let (mut body, mut changed, mut nulled) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for (path, field, old, new, stays) in rows {
         let new = if stays { old.clone() } else { new };
@@ -147,13 +147,7 @@ fn expect(entity: String, kind: ChangeKind, rows: Vec<Drawn>) -> Case {
             changed.insert(path);
         }
     }
-    let change = RowChange {
-        entity,
-        id: "003000000000001AAA".to_owned(),
-        kind,
-        before,
-        after,
-    };
+    let change = change(&entity, "003000000000001AAA", kind, before.into(), after.into());
     Case {
         change,
         body,
@@ -163,8 +157,8 @@ fn expect(entity: String, kind: ChangeKind, rows: Vec<Drawn>) -> Case {
 }
 
 fn check(case: &Case, told: &Told) {
-    assert_eq!(told.entity, case.change.entity);
-    assert_eq!(told.records, std::slice::from_ref(&case.change.id));
+    assert_eq!(told.entity, *case.change.entity);
+    assert_eq!(told.records, [case.change.id.to_string()]);
     assert_eq!(told.body, case.body, "{case:?}");
     assert_eq!(told.changed, case.changed, "{case:?}");
     assert_eq!(told.nulled, case.nulled, "{case:?}");

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use orgsim::commit::{ChangeKind, Commit, CommitSink, Disturbance};
 use orgsim::directory::Directory;
+use orgsim::org::{Cell, Row};
 use orgsim::{Options, Simulator};
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ async fn listen() -> (Server, Arc<Ear>, Arc<dyn Directory>) {
 
 #[tokio::test]
 async fn one_commit_a_transaction_in_order() {
-    let (server, ear, _) = listen().await;
+    let (server, ear, directory) = listen().await;
     let records: Vec<Value> = (0..3)
         .map(
             |i| json!({"attributes": {"type": "Contact"}, "LastName": format!("{i}"), "Tandem_Key__c": format!("{i}")}),
@@ -91,14 +92,20 @@ async fn one_commit_a_transaction_in_order() {
     assert_eq!(origins[1], "com/salesforce/api/rest/67.0;client=tandem");
     assert_eq!((origins[2], origins[4]), ("com/salesforce/api/rest/67.0", ""));
     let (set, cleared) = (&commits[1].changes[0], &commits[2].changes[0]);
-    assert_eq!((set.entity.as_str(), set.id.as_str()), ("Contact", id));
-    assert_eq!(
-        (set.before.get("Title"), &set.after["Title"]),
-        (Some(&Value::Null), &json!("T"))
-    );
-    assert_eq!((&set.before["Name"], &set.after["Name"]), (&json!("1"), &json!("n")));
-    assert_eq!(cleared.after["Title"], Value::Null, "told as null, not left out");
-    assert!(commits[0].changes[0].before.is_empty() && commits[3].changes[0].after.is_empty());
+    assert_eq!((&*set.entity, set.id.as_str()), ("Contact", id));
+    let contact = directory.entity(&commits[0].org_id, "Contact").unwrap();
+    let place = |name: &str| contact.fields.iter().find(|f| f.name == name).unwrap().place;
+    let value = |row: &Option<Arc<Row>>, name: &str| row.as_ref().unwrap().cells[place(name)].clone();
+    for (row, name, expected) in [
+        (&set.before, "Title", Cell::Null),
+        (&set.after, "Title", Cell::text("T")),
+        (&set.before, "Name", Cell::text("1")),
+        (&set.after, "Name", Cell::text("n")),
+        (&cleared.after, "Title", Cell::Null),
+    ] {
+        assert_eq!(value(row, name), expected, "{name}");
+    }
+    assert!(commits[0].changes[0].before.is_none() && commits[3].changes[0].after.is_none());
 }
 
 #[tokio::test]
@@ -113,7 +120,7 @@ async fn a_parent_takes_its_children_in_one_transaction() {
         .await;
     let commits = ear.commits.lock().unwrap();
     let last = commits.last().unwrap();
-    let told: Vec<&str> = last.changes.iter().map(|c| c.entity.as_str()).collect();
+    let told: Vec<&str> = last.changes.iter().map(|c| &*c.entity).collect();
     assert_eq!(told, ["Account", "Contact"]);
 }
 
