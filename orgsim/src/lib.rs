@@ -5,6 +5,7 @@
 pub mod bus;
 pub mod commit;
 pub mod directory;
+pub mod formula;
 pub mod org;
 pub mod schema;
 

@@ -301,9 +301,8 @@ impl Directory for World {
         self.by_id(org_id)?;
         let sobject = &self.schema.sobjects[self.schema.place(entity)?];
         let fields = sobject
-            .describe_order
-            .iter()
-            .map(|place| (*place, &sobject.fields[*place]))
+            .kept()
+            .map(|place| (place, &sobject.fields[place]))
             .map(|(place, f)| EntityField {
                 name: f.name.to_string(),
                 sf_type: f.kind.name().to_owned(),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Refusal, bad, find};
 use crate::commit::ChangeKind;
-use crate::org::{Row, value_of, write_record};
+use crate::org::{Row, value_of, write_stored};
 use crate::schema::Schema;
 use crate::world::World;
 
@@ -65,7 +65,7 @@ pub(super) async fn records(
         };
         let columns = match query.get("fields") {
             Some(names) => names.split(',').map(column).collect::<Result<Vec<_>, _>>()?,
-            None => sobject.describe_order.clone(),
+            None => sobject.kept().collect(),
         };
         ((Arc::clone(&org.schema), place), columns, rows)
     };
@@ -77,7 +77,7 @@ pub(super) async fn records(
         let mut out = String::from(if piece == 0 { "[" } else { "" });
         for (i, row) in rows.iter().enumerate().skip(piece * ROWS_A_PIECE).take(ROWS_A_PIECE) {
             out.push_str(if i > 0 { ",\n" } else { "\n" });
-            write_record(&mut out, sobject, row, &base, &columns);
+            write_stored(&mut out, sobject, row, &base, &columns);
         }
         if piece + 1 == pieces {
             out.push_str("\n]");

@@ -194,7 +194,7 @@ fn rows(session: &Session<'_>, sobject: &str, ids: &[&str], names: &[&str], most
             .and_then(|r| org.row(r))
             .filter(|r| !r.is_deleted());
         match row {
-            Some(row) => write_record(&mut body, object, row, &session.base, &fields),
+            Some(row) => write_record(&mut body, &org, place, row, &session.base, &fields),
             None => body.push_str("null"),
         }
     }

@@ -88,7 +88,11 @@ impl Session<'_> {
     pub(super) fn rows(&self) -> Rows<'_> {
         match self.held {
             Some(held) => Rows::Held(held.borrow()),
-            None => Rows::Locked(self.org.org()),
+            None => {
+                let mut org = self.org.org();
+                org.read_at = self.now();
+                Rows::Locked(org)
+            }
         }
     }
 

@@ -122,7 +122,7 @@ fn read(session: &Session<'_>, record: RecordRef) -> Result<Reply, Reply> {
             .collect::<Result<_, _>>()?,
     };
     let mut body = String::new();
-    write_record(&mut body, sobject, row, &session.base, &fields);
+    write_record(&mut body, &org, record.sobject, row, &session.base, &fields);
     Ok(Reply::json(200, body))
 }
 

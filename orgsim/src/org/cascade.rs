@@ -26,6 +26,8 @@ impl Transaction<'_> {
                 "insufficient access rights on cross-reference id",
             ));
         }
+        let schema = std::sync::Arc::clone(&self.org.schema);
+        self.run_delete_rules(&schema, record, &row.cells)?;
         let (mut family, mut seen) = (vec![record], HashSet::from([record]));
         let mut next = 0;
         while let Some(parent) = family.get(next).copied() {

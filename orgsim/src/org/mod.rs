@@ -16,6 +16,7 @@ mod key;
 mod organisation;
 mod render;
 mod row;
+mod rules;
 mod seed;
 mod snapshot;
 mod table;
@@ -32,7 +33,9 @@ pub use id::{IdSpace, checksum, normalise};
 pub use input::{Json, Member};
 pub use instant::{format_date, format_instant, parse_date, parse_instant};
 pub use organisation::{Caller, Org, OrgIdentity, RecordRef, UserIdentity};
-pub(crate) use render::{value_of, write_attributes, write_field, write_record, write_string, write_value};
+pub(crate) use render::{
+    text_of, value_of, write_attributes, write_field, write_record, write_stored, write_string, write_value,
+};
 pub use row::{Cells, Row};
 pub use seed::Stream;
 pub use snapshot::{Restored, Snapshot, SnapshotProblem};

@@ -75,6 +75,8 @@ pub struct Org {
     /// Rows that went to the recycle bin with a parent: they come back with it.
     pub(super) went_with: HashMap<RecordRef, Vec<RecordRef>>,
     pub(super) fence: bool,
+    /// What `TODAY()` and `NOW()` of formula fields are made of, seconds since 1970.
+    pub(crate) read_at: i64,
     /// Rows that the fence refused so far.
     pub(super) fence_refusals: u64,
     /// Changes of a call that is all or nothing.
@@ -111,6 +113,7 @@ impl Org {
             sink,
             went_with: HashMap::new(),
             fence,
+            read_at: now,
             fence_refusals: 0,
             held: None,
         };

@@ -4,6 +4,7 @@ use serde_json::{Number, Value};
 
 use super::cell::Cell;
 use super::instant::{format_date, format_instant};
+use super::organisation::Org;
 use super::row::Row;
 use crate::schema::{ADDRESS_PARTS, Sobject};
 
@@ -67,8 +68,29 @@ pub(crate) fn value_of(cell: &Cell) -> Value {
     }
 }
 
-/// Writes the field at a place, compounds too.
-pub(crate) fn write_field(out: &mut String, sobject: &Sobject, row: &Row, field: usize) {
+/// One value as a formula's `TEXT` writes it; a moment as `2026-05-24 07:25:37Z`.
+pub(crate) fn text_of(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Bool(b) => b.to_string(),
+        Cell::Number(n) => number(*n).to_string(),
+        Cell::Text(t) => t.to_string(),
+        Cell::Date(d) => format_date(*d),
+        Cell::Instant(s) => format_instant(*s).replace('T', " ").replace(".000+0000", "Z"),
+    }
+}
+
+/// Writes the field at a place, compounds and formulas too.
+pub(crate) fn write_field(out: &mut String, org: &Org, sobject: usize, row: &Row, field: usize) {
+    let object = &org.schema.sobjects[sobject];
+    if object.fields[field].formula.is_some() {
+        return write_value(out, &org.value(sobject, row, field));
+    }
+    write_kept(out, object, row, field);
+}
+
+/// The same of a field that is no formula.
+fn write_kept(out: &mut String, sobject: &Sobject, row: &Row, field: usize) {
     let Some((_, parts)) = sobject.addresses.iter().find(|(place, _)| *place == field) else {
         return write_value(out, &row.cells[field]);
     };
@@ -89,13 +111,26 @@ fn address_is_empty(row: &Row, parts: &[Option<usize>; 8]) -> bool {
 }
 
 /// Writes `{"attributes":{…},…}` with the named fields in that order.
-pub(crate) fn write_record(out: &mut String, sobject: &Sobject, row: &Row, base: &str, fields: &[usize]) {
+pub(crate) fn write_record(out: &mut String, org: &Org, sobject: usize, row: &Row, base: &str, fields: &[usize]) {
+    let object = &org.schema.sobjects[sobject];
+    write_attributes(out, object, row, base);
+    for field in fields {
+        out.push(',');
+        write_string(out, &object.fields[*field].name);
+        out.push(':');
+        write_field(out, org, sobject, row, *field);
+    }
+    out.push('}');
+}
+
+/// The same without the org: formulas are null.
+pub(crate) fn write_stored(out: &mut String, sobject: &Sobject, row: &Row, base: &str, fields: &[usize]) {
     write_attributes(out, sobject, row, base);
     for field in fields {
         out.push(',');
         write_string(out, &sobject.fields[*field].name);
         out.push(':');
-        write_field(out, sobject, row, *field);
+        write_kept(out, sobject, row, *field);
     }
     out.push('}');
 }

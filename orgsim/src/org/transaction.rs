@@ -61,6 +61,14 @@ impl<'o> Transaction<'o> {
         });
     }
 
+    /// The rows changed so far, oldest first, each as it was before.
+    pub(super) fn changed(&self) -> Vec<(RecordRef, Option<Arc<Row>>)> {
+        self.changes
+            .iter()
+            .map(|change| (change.record, change.before.clone()))
+            .collect()
+    }
+
     /// Makes the changes permanent, adds them to the histories and hands them to the bus.
     pub fn commit(self) {
         self.settle(true);
@@ -72,6 +80,7 @@ impl<'o> Transaction<'o> {
     }
 
     fn settle(mut self, tell: bool) {
+        self.roll_up();
         let changes = std::mem::take(&mut self.changes);
         if changes.is_empty() {
             return;

@@ -5,7 +5,7 @@ use super::derive::derive;
 use super::error::{RowError, code};
 use super::input::{Json, Member};
 use super::organisation::RecordRef;
-use super::row::{Cells, Row};
+use super::row::Row;
 use super::transaction::Transaction;
 use crate::commit::ChangeKind;
 use crate::schema::{Initial, Sobject, column};
@@ -62,8 +62,10 @@ impl Transaction<'_> {
             }
         }
         derive(object, &mut cells, None, &named);
+        let parents = self.run_rules(&schema, sobject, None, &mut cells)?;
         self.check_unique(record, &*cells)?;
         self.put(record, ChangeKind::Create, Row::of(&cells));
+        self.update_parents(&schema, parents);
         Ok(record)
     }
 
@@ -105,10 +107,11 @@ impl Transaction<'_> {
         derive(object, &mut cells, Some(&before.cells), &|place| {
             assigned.iter().any(|(p, _)| *p == place)
         });
-        self.check_fence(object, &before.cells, &cells)?;
+        let parents = self.run_rules(&schema, record.sobject, Some(&before.cells), &mut cells)?;
         self.check_unique(record, &*cells)?;
         self.stamp(&mut cells);
         self.put(record, ChangeKind::Update, Row::of(&cells));
+        self.update_parents(&schema, parents);
         Ok(())
     }
 
@@ -226,28 +229,6 @@ impl Transaction<'_> {
             message,
             fields: refused,
         })
-    }
-
-    /// The two validation rules of the fence (design 6): the number never falls or empties, the key is written once.
-    fn check_fence(&mut self, object: &Sobject, before: &Cells, after: &[Cell]) -> Result<(), RowError> {
-        let Some((key, seq)) = object.fence.filter(|_| self.org.fence && !self.caller.bypass) else {
-            return Ok(());
-        };
-        let rewritten = !before[key].is_null() && before[key] != after[key];
-        let lowered = match (before[seq].as_number(), after[seq].as_number()) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(before), Some(after)) => after < before,
-        };
-        let (place, text) = if lowered {
-            (seq, "Tandem: a newer change of this record was already written.")
-        } else if rewritten {
-            (key, "Tandem: the key of a record is written once.")
-        } else {
-            return Ok(());
-        };
-        self.org.fence_refusals += 1;
-        Err(RowError::new(code::VALIDATION, text).at(&object.fields[place].name))
     }
 }
 

@@ -107,7 +107,7 @@ fn describe_field(field: &Field) -> Value {
     let mut out = json!({
         "aggregatable": sortable && kind != FieldType::Boolean, "aiPredictionField": false, "autoNumber": field.auto_number.is_some(),
         "byteLength": field.length.saturating_mul(if relation || kind == FieldType::Id { 1 } else { BYTES_A_CHARACTER }),
-        "calculated": false, "calculatedFormula": null, "cascadeDelete": field.master, "caseSensitive": field.case_sensitive,
+        "calculated": field.is_computed(), "calculatedFormula": field.formula.as_ref().map(|formula| &*formula.source), "cascadeDelete": field.master, "caseSensitive": field.case_sensitive,
         "compoundFieldName": field.compound, "controllerName": null, "createable": field.createable,
         "custom": field.is_custom(), "defaultValue": if kind == FieldType::Boolean { json!(default == Some(&Cell::Bool(true))) } else { Value::Null },
         "defaultValueFormula": null, "defaultedOnCreate": field.initial == Initial::Platform,

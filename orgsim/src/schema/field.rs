@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::formula::Formula;
 use crate::org::Cell;
 
 /// What a field holds.
@@ -174,6 +175,10 @@ pub struct Field {
     pub hidden: bool,
     /// 15-character id of a custom field.
     pub custom_id: Option<String>,
+    /// What a formula field shows; rows hold null for it.
+    pub formula: Option<Formula>,
+    /// Whether it is a roll-up summary.
+    pub summary: bool,
 }
 
 impl Field {
@@ -212,6 +217,8 @@ impl Field {
             master: false,
             hidden: false,
             custom_id: None,
+            formula: None,
+            summary: false,
         }
     }
 
@@ -352,6 +359,12 @@ impl Field {
     #[must_use]
     pub fn is_custom(&self) -> bool {
         self.name.ends_with("__c")
+    }
+
+    /// Whether the org makes its value out of others: formulas and roll-ups.
+    #[must_use]
+    pub fn is_computed(&self) -> bool {
+        self.formula.is_some() || self.summary
     }
 
     /// Whether upserts may find rows by it.

@@ -25,6 +25,8 @@
 use serde::Deserialize;
 
 use super::field::{Field, FieldType};
+use super::rule::Summary;
+use super::rule_file::{AutomationSpec, ValidationRuleSpec};
 use super::sobject::{Schema, Sobject};
 use crate::org::Cell;
 
@@ -47,6 +49,12 @@ pub struct SchemaFile {
     /// New fields of new and standard objects.
     #[serde(default)]
     pub field: Vec<FieldSpec>,
+    /// New validation rules.
+    #[serde(default)]
+    pub validation_rule: Vec<ValidationRuleSpec>,
+    /// New automations.
+    #[serde(default)]
+    pub automation: Vec<AutomationSpec>,
 }
 
 /// One new object.
@@ -75,7 +83,7 @@ pub struct FieldSpec {
     /// API name, e.g. `Ext_Id__c`.
     pub name: String,
     /// `string`, `textarea`, `longtext`, `picklist`, `multipicklist`, `reference`, `masterdetail`, `boolean`, `double`,
-    /// `currency`, `percent`, `int`, `date`, `datetime`, `phone`, `email`, `url` or `autonumber`.
+    /// `currency`, `percent`, `int`, `date`, `datetime`, `phone`, `email`, `url`, `autonumber`, `formula` or `summary`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Label; the name without its ending when missing.
@@ -106,6 +114,14 @@ pub struct FieldSpec {
     pub child_relationship: Option<String>,
     /// How the platform numbers rows in it.
     pub format: Option<String>,
+    /// What a formula field shows.
+    pub formula: Option<String>,
+    /// The detail object of a roll-up summary.
+    pub summarize: Option<String>,
+    /// How it makes one value of many.
+    pub operation: Option<Summary>,
+    /// The detail's field that it looks at.
+    pub summarized: Option<String>,
 }
 
 /// What is wrong with a schema file; it names the entry.
@@ -124,7 +140,9 @@ impl SchemaFile {
     /// # Errors
     /// The first entry that makes no sense.
     pub fn extend(&self, schema: Schema) -> Result<Schema, SchemaProblem> {
-        let mut sobjects = schema.sobjects;
+        let Schema {
+            mut sobjects, rules, ..
+        } = schema;
         for spec in &self.object {
             let customs = sobjects.iter().filter(|s| s.is_custom()).count();
             let object = spec.build(customs)?;
@@ -153,7 +171,18 @@ impl SchemaFile {
             field.custom_id = Some(format!("00N000000000{added:03}"));
             sobjects[place] = sobjects[place].with(field);
         }
-        Ok(Schema::new(sobjects))
+        let mut schema = Schema::new(sobjects);
+        schema.keep_rules(rules);
+        for spec in &self.field {
+            spec.compute(&mut schema)?;
+        }
+        for spec in &self.validation_rule {
+            spec.add_to(&mut schema)?;
+        }
+        for spec in &self.automation {
+            spec.add_to(&mut schema)?;
+        }
+        Ok(schema)
     }
 }
 
@@ -208,7 +237,7 @@ impl ObjectSpec {
 }
 
 impl FieldSpec {
-    fn wrong(&self, problem: impl Into<String>) -> SchemaProblem {
+    pub(super) fn wrong(&self, problem: impl Into<String>) -> SchemaProblem {
         SchemaProblem {
             place: format!("field {}.{}", self.object, self.name),
             problem: problem.into(),
@@ -258,6 +287,8 @@ impl FieldSpec {
             "phone" => Field::typed(name, label, FieldType::Phone, 40),
             "email" => Field::typed(name, label, FieldType::Email, 80),
             "url" => text(FieldType::Url, MAX_TEXT, MAX_TEXT)?,
+            "formula" => Field::new(name, label, FieldType::Text).read_only(),
+            "summary" => number(FieldType::Double, 18, 2)?.read_only(),
             "autonumber" => Field::auto_number(name, label, self.format.as_deref().unwrap_or("{0}")),
             other => return Err(self.wrong(format!("there is no type {other}"))),
         };

@@ -3,6 +3,8 @@
 mod describe;
 mod field;
 mod file;
+mod rule;
+mod rule_file;
 mod sales;
 mod service;
 mod sobject;
@@ -11,5 +13,7 @@ mod standard;
 pub use describe::{describe, describe_global, sobject_summary};
 pub use field::{Field, FieldType, Initial};
 pub use file::{FieldSpec, ObjectSpec, SchemaFile, SchemaProblem};
+pub use rule::{Automation, Occasion, RollUp, Rules, Summary, ValidationRule};
+pub use rule_file::{AutomationSpec, ParentSpec, ValidationRuleSpec, When};
 pub use sobject::{ADDRESS_PARTS, Schema, Sobject, column};
 pub use standard::{STAGES, Stage, standard_schema};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::field::{Field, FieldType};
+use super::rule::{Rules, fence};
 
 /// Places of the fields that every object has, in that order, before its own.
 pub mod column {
@@ -186,6 +187,12 @@ impl Sobject {
         self
     }
 
+    /// Places of the fields that rows hold, in describe order: all but formulas.
+    pub fn kept(&self) -> impl Iterator<Item = usize> {
+        let order = self.describe_order.iter().copied();
+        order.filter(|place| self.fields[*place].formula.is_none())
+    }
+
     /// Whether the API name is a custom object's.
     #[must_use]
     pub fn is_custom(&self) -> bool {
@@ -213,6 +220,8 @@ impl Sobject {
 pub struct Schema {
     /// The objects; a row knows its object by its place here.
     pub sobjects: Vec<Sobject>,
+    /// What is done with their rows, by the same places.
+    pub rules: Vec<Rules>,
     by_name: HashMap<String, usize>,
     by_prefix: HashMap<Arc<str>, usize>,
 }
@@ -231,10 +240,25 @@ impl Schema {
             .enumerate()
             .map(|(i, s)| (Arc::clone(&s.prefix), i))
             .collect();
-        Self {
+        let mut schema = Self {
+            rules: vec![Rules::default(); sobjects.len()],
             sobjects,
             by_name,
             by_prefix,
+        };
+        for place in 0..schema.sobjects.len() {
+            schema.rules[place].validation = fence(&schema, place);
+        }
+        schema
+    }
+
+    /// Takes over the rules that the objects had before they were extended: places stay the same. The fence is made anew.
+    pub(super) fn keep_rules(&mut self, rules: Vec<Rules>) {
+        for (new, old) in self.rules.iter_mut().zip(rules) {
+            new.validation
+                .extend(old.validation.into_iter().filter(|rule| !rule.fence));
+            new.automations = old.automations;
+            new.roll_ups = old.roll_ups;
         }
     }
 

@@ -359,6 +359,7 @@ impl<'s> Binder<'s> {
             hops,
             field,
             named,
+            computed: object.fields[field].formula.is_some().then_some(sobject),
             exact,
         };
         Ok((bound, &object.fields[field]))

@@ -70,6 +70,7 @@ impl<'s> Binder<'s> {
             hops,
             field,
             named: Some(Arc::from(*known)),
+            computed: None,
             exact: is_id,
         };
         Ok((bound, &object.fields[field]))

@@ -22,9 +22,10 @@ pub(crate) fn value<'o>(org: &'o Org, row: &'o Row, path: &BoundPath) -> Cow<'o,
             None => return Cow::Borrowed(&NULL),
         }
     }
-    match &path.named {
-        None => Cow::Borrowed(&row.cells[path.field]),
-        Some(name) => named(org, row, name),
+    match (&path.named, path.computed) {
+        (None, None) => Cow::Borrowed(&row.cells[path.field]),
+        (None, Some(sobject)) => org.value(sobject, row, path.field),
+        (Some(name), _) => named(org, row, name),
     }
 }
 
@@ -44,7 +45,7 @@ pub(super) fn named<'o>(org: &'o Org, row: &'o Row, name: &str) -> Cow<'o, Cell>
             .position(|field| field.name_field && name == "Name")
     };
     let place = object.field(name).or_else(name_field);
-    place.map_or(Cow::Borrowed(&NULL), |place| Cow::Borrowed(&row.cells[place]))
+    place.map_or(Cow::Borrowed(&NULL), |place| org.value(record.sobject, row, place))
 }
 
 /// The value of an expression for one row; an aggregate has none.

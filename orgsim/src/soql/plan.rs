@@ -15,6 +15,8 @@ pub(crate) struct BoundPath {
     pub(super) field: usize,
     /// The field's name where the last parent may be of several objects: each row's own object has its place.
     pub(super) named: Option<Arc<str>>,
+    /// The object that has the field, where it is a formula.
+    pub(super) computed: Option<usize>,
     /// Whether text is compared with its case.
     pub(super) exact: bool,
 }

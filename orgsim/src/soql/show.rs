@@ -28,7 +28,7 @@ fn write_shown(out: &mut String, org: &Org, sobject: usize, row: &Row, shown: &[
             Shown::Field(field) => {
                 write_string(out, &object.fields[*field].name);
                 out.push(':');
-                write_field(out, object, row, *field);
+                write_field(out, org, sobject, row, *field);
             }
             Shown::Parent { field, sobject, shown } => {
                 write_string(out, object.fields[*field].relationship.as_deref().unwrap_or_default());

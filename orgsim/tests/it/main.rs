@@ -27,6 +27,7 @@ mod oauth_refresh;
 mod oauth_sessions;
 mod queries;
 mod rows;
+mod rules;
 mod server;
 mod snapshot;
 mod soap;
