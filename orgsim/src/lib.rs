@@ -27,6 +27,7 @@ mod http;
 )]
 mod mutate;
 mod oauth;
+mod seen;
 mod simulator;
 mod soql;
 mod usage;

@@ -250,10 +250,13 @@ impl Simulator {
 fn restore(world: &World, file: &Path) -> Result<(), SnapshotProblem> {
     let first = world.orgs.first().map(|org| Arc::clone(&org.org().schema));
     let Some(schema) = first else { return Ok(()) };
-    let restored = Restored::read(File::open(file)?, &schema)?;
+    let restored = Restored::read(File::open(file)?, &schema, &[])?;
     let org = world.find(restored.name());
     let org = org.ok_or_else(|| SnapshotProblem::NoOrg(restored.name().to_owned()))?;
-    org.org().restore(restored)
+    let mut rows = org.org();
+    rows.restore(restored)?;
+    org.views.replace(Arc::clone(&rows.schema));
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -15,6 +15,7 @@ use crate::faults::Faults;
 use crate::oauth::{Access, Pending, SigningKey, jwt_header};
 use crate::org::{Caller, Org, OrgIdentity, Stream, UserIdentity, normalise};
 use crate::schema::{Schema, SchemaProblem, standard_schema};
+use crate::seen::{Seen, Views};
 use crate::simulator::Options;
 use crate::usage::Usage;
 
@@ -29,6 +30,8 @@ pub(crate) struct OrgHandle {
     pub(crate) client_secret: String,
     /// Password of its users.
     pub(crate) password: String,
+    /// Its objects, and what its users see of them.
+    pub(crate) views: Views,
     org: Mutex<Org>,
     access: Mutex<Access>,
     usage: Mutex<Usage>,
@@ -60,6 +63,7 @@ impl OrgHandle {
             client_secret,
             password,
             identity,
+            views: Views::new(Arc::clone(&org.schema)),
             org: Mutex::new(org),
             access: Mutex::new(access),
             usage: Mutex::new(Usage::new(options.daily_calls)),
@@ -73,6 +77,12 @@ impl OrgHandle {
     /// Its rows, locked.
     pub(crate) fn org(&self) -> MutexGuard<'_, Org> {
         lock(&self.org)
+    }
+
+    /// Its rows, locked, with the objects that a user sees; `now` in seconds since 1970.
+    pub(crate) fn org_as(&self, user: &str, now: i64) -> Seen<'_> {
+        let view = self.views.of(user);
+        Seen::new(self.org(), view, now)
     }
 
     /// Its apps, logins and tokens, locked.
@@ -157,8 +167,6 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     /// Newest API version, e.g. 67.
     pub(crate) newest_version: u32,
-    /// Their objects: the same in all.
-    pub(crate) schema: Arc<Schema>,
     outlet: Arc<Outlet>,
     by_id: HashMap<String, usize>,
     base_url: OnceLock<String>,
@@ -197,7 +205,6 @@ impl World {
             orgs,
             clock,
             newest_version,
-            schema,
             outlet,
             by_id,
             base_url: OnceLock::new(),
@@ -298,8 +305,8 @@ impl Directory for World {
 
     fn entity(&self, org_id: &str, entity: &str) -> Option<EntitySchema> {
         // The bus may ask while an org is locked: only what needs no lock is looked at.
-        self.by_id(org_id)?;
-        let sobject = &self.schema.sobjects[self.schema.place(entity)?];
+        let schema = self.by_id(org_id)?.views.full();
+        let sobject = &schema.sobjects[schema.place(entity)?];
         let fields = sobject
             .kept()
             .map(|place| (place, &sobject.fields[place]))
@@ -318,10 +325,11 @@ impl Directory for World {
     }
 
     fn captured(&self, org_id: &str) -> Vec<String> {
-        if self.by_id(org_id).is_none() {
+        let Some(org) = self.by_id(org_id) else {
             return Vec::new();
-        }
-        self.schema
+        };
+        org.views
+            .full()
             .sobjects
             .iter()
             .filter(|s| s.captured)

@@ -6,6 +6,7 @@ mod load;
 mod login;
 mod look;
 mod openapi;
+mod schema;
 mod snapshot;
 mod users;
 
@@ -86,6 +87,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<World>>)> {
                 .put(snapshot::give)
                 .layer(DefaultBodyLimit::max(snapshot::BODY_MAX)),
         ),
+        ("/orgs/{org}/schema", get(schema::added).post(schema::extend)),
+        ("/orgs/{org}/permissions", get(schema::permissions).post(schema::permit)),
         ("/orgs/{org}/calls", get(calls)),
         ("/orgs/{org}/faults", get(faults).post(set_faults)),
         ("/orgs/{org}/expire-tokens", post(expire_tokens)),

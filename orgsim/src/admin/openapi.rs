@@ -7,7 +7,7 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{apps, edit, load, login, look, snapshot, users};
+use super::{apps, edit, load, login, look, schema, snapshot, users};
 
 /// Why a call was refused, and what to do.
 #[derive(Serialize, ToSchema)]
@@ -32,6 +32,10 @@ pub(super) struct Problem {
         look::history,
         snapshot::take,
         snapshot::give,
+        schema::added,
+        schema::extend,
+        schema::permissions,
+        schema::permit,
         super::calls,
         super::faults,
         super::set_faults,

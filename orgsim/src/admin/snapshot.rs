@@ -48,13 +48,15 @@ pub(super) async fn take(State(world): State<Arc<World>>, Path(org): Path<String
 #[utoipa::path(put, path = "/orgs/{org}/snapshot", request_body(content = Vec<u8>, content_type = "application/gzip", description = "The file"), responses((status = 200, description = "Done")))]
 pub(super) async fn give(State(world): State<Arc<World>>, Path(org): Path<String>, body: Bytes) -> Answer {
     let handle = Arc::clone(find(&world, &org)?);
-    let schema = Arc::clone(&handle.org().schema);
-    let restored = tokio::task::spawn_blocking(move || Restored::read(&*body, &schema));
+    let (schema, added) = {
+        let org = handle.org();
+        (Arc::clone(&org.schema), org.added.clone())
+    };
+    let restored = tokio::task::spawn_blocking(move || Restored::read(&*body, &schema, &added));
     let restored = restored.await.map_err(|_| bad("the snapshot could not be read"))?;
     let restored = restored.map_err(|problem| bad(problem.to_string()))?;
-    handle
-        .org()
-        .restore(restored)
-        .map_err(|problem| bad(problem.to_string()))?;
+    let mut org = handle.org();
+    org.restore(restored).map_err(|problem| bad(problem.to_string()))?;
+    handle.views.replace(Arc::clone(&org.schema));
     Ok(Json(json!({"restored": true})))
 }

@@ -112,7 +112,7 @@ impl Task {
         }
         job.go(State::InProgress, now_ms);
         let dialect = job.made.dialect;
-        let schema = Arc::clone(&self.org.org().schema);
+        let schema = Arc::clone(&self.org.org_as(&job.created_by, world.clock.now()).schema);
         match Work::begin(job.ingest()?, dialect, &schema) {
             Ok(work) => Some(work),
             Err(error) => {
@@ -163,7 +163,7 @@ impl Task {
             all_or_none: false,
             locked: &locked,
         };
-        let rows = work.write(&mut self.org.org(), batch, &lines);
+        let rows = work.write(&mut self.org.org_as(&batch.caller.user, batch.now), batch, &lines);
         if let Some(ingest) = job.ingest() {
             ingest.record(rows, work);
         }
@@ -181,8 +181,9 @@ impl Task {
             return None;
         }
         job.go(State::InProgress, world.clock.now_ms());
+        let user = Arc::clone(&job.created_by);
         let query = job.query()?;
-        let org = self.org.org();
+        let org = self.org.org_as(&user, world.clock.now());
         match Selection::new(&query.text, &org.schema, world.clock.now()) {
             Ok(selection) => {
                 let rows = selection.rows(&org, query.all);

@@ -2,7 +2,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -13,6 +13,7 @@ use super::request::Call;
 use super::{bulk, collections, composite, meta, query, rows};
 use crate::faults::{Cut, Fate};
 use crate::org::{Caller, Org, RowError, UserIdentity};
+use crate::seen::Seen;
 use crate::usage::Call as Kind;
 use crate::world::{OrgHandle, World};
 
@@ -48,7 +49,7 @@ impl Held for RefCell<&mut Org> {
 
 /// The rows of the org, for as long as this lives. Never taken twice at once.
 pub(super) enum Rows<'s> {
-    Locked(MutexGuard<'s, Org>),
+    Locked(Seen<'s>),
     Held(RefMut<'s, Org>),
 }
 
@@ -88,11 +89,7 @@ impl Session<'_> {
     pub(super) fn rows(&self) -> Rows<'_> {
         match self.held {
             Some(held) => Rows::Held(held.borrow()),
-            None => {
-                let mut org = self.org.org();
-                org.read_at = self.now();
-                Rows::Locked(org)
-            }
+            None => Rows::Locked(self.org.org_as(&self.user.id, self.now())),
         }
     }
 
@@ -219,7 +216,7 @@ fn route(session: &Session<'_>, rest: &[&str]) -> Reply {
         ["limits", "recordCount"] => Ok(meta::record_count(session)),
         ["query", rest @ ..] => query::handle(session, rest, false),
         ["queryAll", rest @ ..] => query::handle(session, rest, true),
-        ["sobjects"] => Ok(meta::describe_global(session)),
+        ["sobjects"] => meta::describe_global(session),
         ["sobjects", sobject, rest @ ..] => rows::handle(session, sobject, rest),
         ["composite", "sobjects", rest @ ..] => collections::handle(session, rest),
         ["composite", rest @ ..] => composite::handle(session, rest),

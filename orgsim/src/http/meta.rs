@@ -1,11 +1,14 @@
 //! What the org can do: versions, resources, limits, describes, change lists.
 
+use std::hash::BuildHasher;
+
 use serde_json::{Value, json};
 
+use super::condition::Version;
 use super::data::Session;
 use super::reply::{self, Reply};
 use crate::org::{RowError, format_instant, parse_instant};
-use crate::schema::{self, column};
+use crate::schema::{self, Schema, column};
 use crate::world::World;
 
 /// API versions began with a release each winter, spring and summer; v20.0 was Winter '11 [V:RF-FIX].
@@ -15,8 +18,8 @@ const SHORTEST_WINDOW: i64 = 60;
 /// How far back getUpdated and getDeleted look, in seconds [V:D-GETUPD, D-GETDEL].
 const UPDATED_HORIZON: i64 = 30 * 86_400;
 const DELETED_HORIZON: i64 = 15 * 86_400;
-/// HTTP date of every describe: the schema does not change while the simulator runs.
-const SCHEMA_MODIFIED: &str = "Wed, 6 May 2026 00:00:00 GMT";
+/// When the standard schema was made: 2026-05-06, in seconds since 1970 (observed 2026).
+const SCHEMA_MODIFIED: i64 = 1_778_025_600;
 
 /// `GET /services/data`: no token, not counted.
 pub(super) fn versions(world: &World) -> Reply {
@@ -85,14 +88,8 @@ pub(super) fn record_count(session: &Session<'_>) -> Reply {
     Reply::json(200, json!({ "sObjects": counts }).to_string())
 }
 
-pub(super) fn describe_global(session: &Session<'_>) -> Reply {
-    let schema = std::sync::Arc::clone(&session.rows().schema);
-    unchanged(session).unwrap_or_else(|| {
-        stamped(Reply::json(
-            200,
-            schema::describe_global(&schema, &session.base).to_string(),
-        ))
-    })
+pub(super) fn describe_global(session: &Session<'_>) -> Result<Reply, Reply> {
+    described(session, |schema| schema::describe_global(schema, &session.base))
 }
 
 pub(super) fn sobject(session: &Session<'_>, place: usize) -> Reply {
@@ -102,33 +99,30 @@ pub(super) fn sobject(session: &Session<'_>, place: usize) -> Reply {
 }
 
 pub(super) fn describe(session: &Session<'_>, place: usize) -> Result<Reply, Reply> {
-    let schema = std::sync::Arc::clone(&session.rows().schema);
-    if let Some(unchanged) = unchanged(session) {
-        return Ok(unchanged);
-    }
-    Ok(stamped(Reply::json(
-        200,
-        schema::describe(&schema, &schema.sobjects[place], &session.base).to_string(),
-    )))
+    described(session, |schema| {
+        schema::describe(schema, &schema.sobjects[place], &session.base)
+    })
 }
 
-fn stamped(reply: Reply) -> Reply {
-    reply
-        .with("last-modified", SCHEMA_MODIFIED)
-        .with("etag", "\"e8178a2d\"")
+/// A describe, unless the client has it already: each user has ETags of its own, as fields may be hidden.
+fn described(session: &Session<'_>, describe: impl Fn(&Schema) -> Value) -> Result<Reply, Reply> {
+    let (schema, changed) = {
+        let org = session.rows();
+        (std::sync::Arc::clone(&org.schema), org.schema_changed)
+    };
+    let body = describe(&schema).to_string();
+    let version = Version {
+        etag: Some(etag(&body)),
+        modified: changed.max(SCHEMA_MODIFIED),
+    };
+    version.check(session.call)?;
+    Ok(version.stamp(Reply::json(200, body)))
 }
 
-/// 304 for a client that has the describe already: any date counts, as the schema is older than the simulator.
-fn unchanged(session: &Session<'_>) -> Option<Reply> {
-    let known = session
-        .call
-        .header("if-none-match")
-        .is_some_and(|tag| tag.contains("e8178a2d"));
-    let since = session
-        .call
-        .header("if-modified-since")
-        .is_some_and(|date| date.ends_with("GMT"));
-    (known || since).then(|| stamped(Reply::empty(304)))
+/// Eight hex digits, as recorded [R nango].
+pub(super) fn etag(text: &str) -> String {
+    let hash = foldhash::quality::FixedState::with_seed(0).hash_one(text);
+    format!("\"{:08x}\"", hash & 0xFFFF_FFFF)
 }
 
 /// `…/updated` and `…/deleted`: seconds of `start` and `end` are ignored [V:D-GETDEL-SOAP].

@@ -6,6 +6,7 @@ mod bulk_query;
 mod bulk_run;
 mod collections;
 mod composite;
+mod condition;
 mod connection;
 mod data;
 mod meta;

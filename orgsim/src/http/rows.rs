@@ -2,11 +2,12 @@
 
 use http::Method;
 
+use super::condition::Version;
 use super::data::{Session, method_not_allowed};
 use super::meta;
 use super::reply::{self, Reply};
 use crate::org::write_record;
-use crate::org::{Org, RecordRef, RowError, Transaction, code, write_string};
+use crate::org::{Cell, Org, RecordRef, RowError, Transaction, code, write_string};
 use crate::schema::column;
 
 /// First version whose upsert tells `created` and answers 200 to an update [V:D-UPSERT].
@@ -91,6 +92,7 @@ fn by_id(session: &Session<'_>, place: usize, id: &str) -> Result<Reply, Reply> 
         Method::GET | Method::HEAD => read(session, record),
         Method::PATCH => {
             let members = session.call.record()?;
+            version(&session.rows(), record).check(session.call)?;
             transact(session, "update", |tx| tx.update(record, &members))?;
             Ok(Reply::empty(204))
         }
@@ -121,9 +123,25 @@ fn read(session: &Session<'_>, record: RecordRef) -> Result<Reply, Reply> {
             })
             .collect::<Result<_, _>>()?,
     };
+    let version = version(&org, record);
+    version.check(session.call)?;
     let mut body = String::new();
     write_record(&mut body, &org, record.sobject, row, &session.base, &fields);
-    Ok(Reply::json(200, body))
+    Ok(version.stamp(Reply::json(200, body)))
+}
+
+/// What conditions are compared with: the last modified date; ETags are of accounts only [V:D-COND].
+fn version(org: &Org, record: RecordRef) -> Version {
+    let row = org.row(record);
+    let modified = row.map_or(0, |row| match row.cells[column::MODIFIED_DATE] {
+        Cell::Instant(at) => at,
+        _ => 0,
+    });
+    let account = &*org.schema.sobjects[record.sobject].name == "Account";
+    let etag = row
+        .filter(|_| account)
+        .map(|row| meta::etag(&format!("{} {modified}", row.id())));
+    Version { etag, modified }
 }
 
 fn by_key(session: &Session<'_>, place: usize, field: &str, value: &str) -> Result<Reply, Reply> {
@@ -155,7 +173,13 @@ fn by_key(session: &Session<'_>, place: usize, field: &str, value: &str) -> Resu
             transact(session, "delete", |tx| tx.delete(record))?;
             Ok(Reply::empty(204))
         }
-        Method::PATCH => upsert(session, place, field, value),
+        Method::PATCH => {
+            // That an upsert has conditions is from memory.
+            if let Some(record) = matches.first() {
+                version(&session.rows(), *record).check(session.call)?;
+            }
+            upsert(session, place, field, value)
+        }
         _ => Err(method_not_allowed(session, "DELETE,GET,HEAD,PATCH")),
     }
 }

@@ -7,6 +7,7 @@ use super::error::{RowError, code};
 use super::organisation::RecordRef;
 use super::row::Row;
 use super::transaction::Transaction;
+use super::write::allowed;
 use crate::commit::ChangeKind;
 use crate::schema::column;
 
@@ -27,6 +28,7 @@ impl Transaction<'_> {
             ));
         }
         let schema = std::sync::Arc::clone(&self.org.schema);
+        allowed(!schema.sobjects[record.sobject].denied.delete)?;
         self.run_delete_rules(&schema, record, &row.cells)?;
         let (mut family, mut seen) = (vec![record], HashSet::from([record]));
         let mut next = 0;

@@ -1,5 +1,6 @@
 //! One org: schema, rows and transactions. Pure and synchronous: no clock, no network, no lock of its own.
 
+mod adopt;
 mod cascade;
 mod cell;
 mod chunk;
@@ -14,6 +15,7 @@ mod input;
 mod instant;
 mod key;
 mod organisation;
+mod record_type;
 mod render;
 mod row;
 mod rules;

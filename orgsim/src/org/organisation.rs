@@ -65,8 +65,13 @@ pub struct Caller {
 pub struct Org {
     /// Who it is.
     pub identity: OrgIdentity,
-    /// Its objects.
+    /// Its objects, as whoever has the org sees them.
     pub schema: Arc<Schema>,
+    /// What was added to them while it lived: schema files as JSON.
+    pub(crate) added: Vec<serde_json::Value>,
+    /// How often they changed, and when last, seconds since 1970.
+    pub(crate) schema_version: u32,
+    pub(crate) schema_changed: i64,
     pub(super) tables: Vec<Table>,
     pub(super) ids: IdSpace,
     pub(super) last_commit: i64,
@@ -106,6 +111,9 @@ impl Org {
         let mut org = Self {
             identity,
             schema,
+            added: Vec::new(),
+            schema_version: 0,
+            schema_changed: 0,
             tables,
             ids,
             last_commit,
@@ -118,6 +126,11 @@ impl Org {
             held: None,
         };
         org.furnish(now);
+        let mut schema = Schema::clone(&org.schema);
+        if schema.sobjects.iter().any(|s| !s.record_types.is_empty()) {
+            org.name_record_types(&mut schema, now);
+            org.schema = Arc::new(schema);
+        }
         org
     }
 
@@ -156,7 +169,7 @@ impl Org {
         )
     }
 
-    fn plant(&mut self, sobject: &str, now: i64, values: &[(&str, Cell)]) -> Option<RecordRef> {
+    pub(super) fn plant(&mut self, sobject: &str, now: i64, values: &[(&str, Cell)]) -> Option<RecordRef> {
         let place = self.schema.place(sobject)?;
         let slot = self.tables[place].reserve()?;
         let record = RecordRef { sobject: place, slot };

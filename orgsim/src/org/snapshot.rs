@@ -15,7 +15,7 @@ use super::instant::{format_date, parse_date};
 use super::organisation::{Org, RecordRef};
 use super::row::Row;
 use super::table::Table;
-use crate::schema::{FieldType, Schema};
+use crate::schema::{FieldType, Schema, SchemaFile};
 
 /// What a snapshot's head says it is.
 const FORMAT: u32 = 1;
@@ -64,6 +64,9 @@ struct Head {
     last_commit: i64,
     /// Transaction keys given out.
     transactions: u64,
+    /// What was added to the schema while the org lived.
+    #[serde(default)]
+    added: Vec<Value>,
     objects: Vec<Object>,
     /// Rows that went to the recycle bin with a parent: object and slot, first the parent's.
     went_with: Vec<Vec<(usize, u32)>>,
@@ -91,7 +94,9 @@ pub struct Snapshot {
 pub struct Restored {
     head: Head,
     tables: Vec<Table>,
-    schema: Arc<Schema>,
+    /// The schema that it was read for, and the one that it has.
+    read_for: Arc<Schema>,
+    schema: Schema,
     /// For each object of the head its place in the schema.
     places: Vec<usize>,
 }
@@ -122,6 +127,7 @@ impl Org {
             org_id: self.identity.org_id.clone(),
             last_commit: self.last_commit,
             transactions: self.uuids.count(),
+            added: self.added.clone(),
             objects: objects.collect(),
             went_with,
         };
@@ -136,7 +142,8 @@ impl Org {
         let Restored {
             head,
             tables,
-            schema,
+            read_for,
+            mut schema,
             places,
         } = restored;
         if head.org_id != self.identity.org_id {
@@ -145,10 +152,16 @@ impl Org {
                 ours: self.identity.org_id.clone(),
             });
         }
-        if !Arc::ptr_eq(&schema, &self.schema) {
+        if !Arc::ptr_eq(&read_for, &self.schema) {
             return Err(SnapshotProblem::SchemaChanged);
         }
         self.tables = tables;
+        if head.added != self.added {
+            self.added = head.added;
+            self.schema_version += 1;
+        }
+        self.name_record_types(&mut schema, self.read_at);
+        self.schema = Arc::new(schema);
         // Numbers never run backwards: ids of commits are given out once.
         self.last_commit = self.last_commit.max(head.last_commit);
         self.uuids.skip_to(head.transactions);
@@ -231,11 +244,11 @@ impl Restored {
         &self.head.name
     }
 
-    /// Reads what [`Snapshot::write`] wrote, for an org of this schema.
+    /// Reads what [`Snapshot::write`] wrote, for an org of this schema, to which `known` was added while it lived.
     ///
     /// # Errors
     /// The first line that is wrong, or what the schema lacks.
-    pub fn read(packed: impl Read, schema: &Arc<Schema>) -> Result<Self, SnapshotProblem> {
+    pub fn read(packed: impl Read, schema: &Arc<Schema>, known: &[Value]) -> Result<Self, SnapshotProblem> {
         let mut lines = Lines {
             input: BufReader::new(GzDecoder::new(packed)),
             number: 0,
@@ -245,6 +258,8 @@ impl Restored {
         if head.orgsim != FORMAT {
             return Err(lines.wrong(&format!("format {} instead of {FORMAT}", head.orgsim)));
         }
+        let read_for = Arc::clone(schema);
+        let schema = grown(schema, known, &head.added)?;
         let mut tables: Vec<Table> = schema.sobjects.iter().map(Table::new).collect();
         let mut places = Vec::new();
         for object in &head.objects {
@@ -280,14 +295,29 @@ impl Restored {
                 .settle(object.slots, &object.purged)
                 .ok_or_else(|| lines.wrong(&format!("{} rows of {}", object.slots, object.name)))?;
         }
-        let schema = Arc::clone(schema);
         Ok(Self {
             head,
             tables,
+            read_for,
             schema,
             places,
         })
     }
+}
+
+/// The schema with what was added to it, as far as it lacks that.
+fn grown(schema: &Schema, known: &[Value], added: &[Value]) -> Result<Schema, SnapshotProblem> {
+    let mut grown = schema.clone();
+    for source in added.iter().filter(|source| !known.contains(source)) {
+        let file = SchemaFile::deserialize(source);
+        let file =
+            file.map_err(|e| SnapshotProblem::Unknown(format!("an addition to the schema that is none ({e})")))?;
+        if file.only_rules() || !file.is_in(&grown) {
+            let extended = file.extend(grown);
+            grown = extended.map_err(|e| SnapshotProblem::Unknown(format!("an addition to the schema ({e})")))?;
+        }
+    }
+    Ok(grown)
 }
 
 fn empty(kind: FieldType) -> Cell {

@@ -137,6 +137,25 @@ impl Table {
         }
     }
 
+    /// The object has new fields: indexes for them, and no null in the new checkboxes.
+    pub(super) fn grow(&mut self, sobject: &Sobject, checkboxes: &[usize]) {
+        for index in Self::new(sobject).indexes {
+            if !self.indexes.iter().any(|known| known.field == index.field) {
+                self.indexes.push(index);
+            }
+        }
+        if checkboxes.is_empty() {
+            return;
+        }
+        for row in self.rows.iter_mut().flatten() {
+            let mut cells = row.cells.unpack(sobject.fields.len());
+            for place in checkboxes {
+                cells[*place] = Cell::Bool(false);
+            }
+            *row = Arc::new(Row::of(&cells));
+        }
+    }
+
     /// The row in a slot, deleted or not.
     #[must_use]
     pub fn get(&self, slot: u32) -> Option<&Arc<Row>> {

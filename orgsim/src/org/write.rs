@@ -5,6 +5,7 @@ use super::derive::derive;
 use super::error::{RowError, code};
 use super::input::{Json, Member};
 use super::organisation::RecordRef;
+use super::record_type::apply_record_type;
 use super::row::Row;
 use super::transaction::Transaction;
 use crate::commit::ChangeKind;
@@ -31,6 +32,7 @@ impl Transaction<'_> {
         let schema = std::sync::Arc::clone(&self.org.schema);
         let object = &schema.sobjects[sobject];
         writable(object)?;
+        allowed(!object.denied.create)?;
         let assigned = self.assign(object, members, true, None)?;
         let missing: Vec<_> = object
             .fields
@@ -62,6 +64,7 @@ impl Transaction<'_> {
             }
         }
         derive(object, &mut cells, None, &named);
+        apply_record_type(object, &mut cells, None, &named)?;
         let parents = self.run_rules(&schema, sobject, None, &mut cells)?;
         self.check_unique(record, &*cells)?;
         self.put(record, ChangeKind::Create, Row::of(&cells));
@@ -87,6 +90,7 @@ impl Transaction<'_> {
         let schema = std::sync::Arc::clone(&self.org.schema);
         let object = &schema.sobjects[record.sobject];
         writable(object)?;
+        allowed(!object.denied.edit)?;
         let before = self.org.row(record).cloned().ok_or_else(RowError::cross_reference)?;
         if before.is_deleted() {
             return Err(RowError::deleted());
@@ -107,6 +111,7 @@ impl Transaction<'_> {
         derive(object, &mut cells, Some(&before.cells), &|place| {
             assigned.iter().any(|(p, _)| *p == place)
         });
+        apply_record_type(object, &mut cells, Some(&before.cells), &|_| true)?;
         let parents = self.run_rules(&schema, record.sobject, Some(&before.cells), &mut cells)?;
         self.check_unique(record, &*cells)?;
         self.stamp(&mut cells);
@@ -237,6 +242,13 @@ fn numbered(format: &str, number: u64) -> String {
     let (before, rest) = format.split_once('{').unwrap_or((format, ""));
     let (zeros, after) = rest.split_once('}').unwrap_or((rest, ""));
     format!("{before}{number:0width$}{after}", width = zeros.len())
+}
+
+/// What a user without the permission is told [from memory].
+pub(super) fn allowed(may: bool) -> Result<(), RowError> {
+    let words = "insufficient access rights on object id";
+    may.then_some(())
+        .ok_or_else(|| RowError::new("INSUFFICIENT_ACCESS_OR_READONLY", words))
 }
 
 fn writable(object: &Sobject) -> Result<(), RowError> {

@@ -12,7 +12,7 @@ const BYTES_A_CHARACTER: u32 = 3;
 /// `GET …/sobjects`. `base` is `/services/data/v67.0`.
 #[must_use]
 pub fn describe_global(schema: &Schema, base: &str) -> Value {
-    let mut sobjects: Vec<&Sobject> = schema.sobjects.iter().collect();
+    let mut sobjects: Vec<&Sobject> = schema.named().collect();
     sobjects.sort_by(|a, b| a.name.cmp(&b.name));
     let sobjects: Vec<Value> = sobjects.into_iter().map(|s| sobject_summary(s, base)).collect();
     json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": sobjects})
@@ -31,14 +31,14 @@ pub fn sobject_summary(sobject: &Sobject, base: &str) -> Value {
 }
 
 fn flags(sobject: &Sobject) -> Map<String, Value> {
-    let w = sobject.writable;
+    let (w, denied) = (sobject.writable, sobject.denied);
     let value = json!({
-        "activateable": false, "associateEntityType": null, "associateParentEntity": null, "createable": w,
-        "custom": sobject.is_custom(), "customSetting": false, "deepCloneable": false, "deletable": w, "deprecatedAndHidden": false,
+        "activateable": false, "associateEntityType": null, "associateParentEntity": null, "createable": w && !denied.create,
+        "custom": sobject.is_custom(), "customSetting": false, "deepCloneable": false, "deletable": w && !denied.delete, "deprecatedAndHidden": false,
         "feedEnabled": w, "hasSubtypes": false, "isInterface": false, "isSubtype": false, "keyPrefix": *sobject.prefix,
         "label": *sobject.label, "labelPlural": *sobject.plural, "layoutable": w, "mergeable": false, "mruEnabled": w,
         "name": *sobject.name, "queryable": true, "replicateable": true, "retrieveable": true, "searchable": w,
-        "triggerable": w, "undeletable": w, "updateable": w,
+        "triggerable": w, "undeletable": w, "updateable": w && !denied.edit,
     });
     match value {
         Value::Object(map) => map,
@@ -73,9 +73,7 @@ pub fn describe(schema: &Schema, sobject: &Sobject, base: &str) -> Value {
         "extendedBy": null, "extendsInterfaces": null, "fields": fields, "implementedBy": null,
         "implementsInterfaces": null, "listviewable": null, "lookupLayoutable": null, "namedLayoutInfos": [],
         "networkScopeFieldName": null, "searchLayoutable": true, "sobjectDescribeOption": "FULL",
-        "recordTypeInfos": [{"active": true, "available": true, "defaultRecordTypeMapping": true,
-            "developerName": "Master", "master": true, "name": "Master", "recordTypeId": "012000000000000AAA",
-            "urls": {"layout": format!("{root}/describe/layouts/012000000000000AAA")}}],
+        "recordTypeInfos": record_types(sobject, &root),
         "supportedScopes": [{"label": format!("All {}", sobject.plural.to_lowercase()), "name": "everything"},
             {"label": format!("My {}", sobject.plural.to_lowercase()), "name": "mine"}],
         "urls": {"sobject": root, "describe": format!("{root}/describe"), "rowTemplate": format!("{root}/{{ID}}"),
@@ -85,6 +83,32 @@ pub fn describe(schema: &Schema, sobject: &Sobject, base: &str) -> Value {
         out.extend(more);
     }
     Value::Object(out)
+}
+
+/// The master is last, and the default where there is no other [R cci].
+fn record_types(sobject: &Sobject, root: &str) -> Value {
+    let info = |name: &str, developer_name: &str, id: &str, active: bool, default: bool, master: bool| {
+        json!({"active": active, "available": active, "defaultRecordTypeMapping": default, "developerName": developer_name,
+            "master": master, "name": name, "recordTypeId": id,
+            "urls": {"layout": format!("{root}/describe/layouts/{id}")}})
+    };
+    let own = &sobject.record_types;
+    let mut infos: Vec<Value> = own
+        .iter()
+        .map(|t| {
+            info(
+                &t.label,
+                &t.developer_name,
+                t.id.as_deref().unwrap_or_default(),
+                t.active,
+                t.default,
+                false,
+            )
+        })
+        .collect();
+    let default = !own.iter().any(|t| t.default);
+    infos.push(info("Master", "Master", "012000000000000AAA", true, default, true));
+    Value::Array(infos)
 }
 
 fn describe_field(field: &Field) -> Value {

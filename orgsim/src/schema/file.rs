@@ -25,6 +25,7 @@
 use serde::Deserialize;
 
 use super::field::{Field, FieldType};
+use super::record_type::RecordTypeSpec;
 use super::rule::Summary;
 use super::rule_file::{AutomationSpec, ValidationRuleSpec};
 use super::sobject::{Schema, Sobject};
@@ -49,6 +50,9 @@ pub struct SchemaFile {
     /// New fields of new and standard objects.
     #[serde(default)]
     pub field: Vec<FieldSpec>,
+    /// New record types.
+    #[serde(default)]
+    pub record_type: Vec<RecordTypeSpec>,
     /// New validation rules.
     #[serde(default)]
     pub validation_rule: Vec<ValidationRuleSpec>,
@@ -135,6 +139,28 @@ pub struct SchemaProblem {
 }
 
 impl SchemaFile {
+    /// Whether a schema has the objects, fields and record types already.
+    #[must_use]
+    pub fn is_in(&self, schema: &Schema) -> bool {
+        let object = |name: &str| schema.place(name).map(|place| &schema.sobjects[place]);
+        let has_type = |spec: &RecordTypeSpec| {
+            let types = object(&spec.object).map(|object| &object.record_types);
+            types.is_some_and(|types| types.iter().any(|t| t.developer_name.eq_ignore_ascii_case(&spec.name)))
+        };
+        self.object.iter().all(|spec| object(&spec.name).is_some())
+            && self
+                .field
+                .iter()
+                .all(|spec| object(&spec.object).is_some_and(|o| o.field(&spec.name).is_some()))
+            && self.record_type.iter().all(has_type)
+    }
+
+    /// Whether it adds neither objects, fields nor record types.
+    #[must_use]
+    pub fn only_rules(&self) -> bool {
+        self.object.is_empty() && self.field.is_empty() && self.record_type.is_empty()
+    }
+
     /// Adds the objects and fields to a schema.
     ///
     /// # Errors
@@ -170,6 +196,9 @@ impl SchemaFile {
             added += 1;
             field.custom_id = Some(format!("00N000000000{added:03}"));
             sobjects[place] = sobjects[place].with(field);
+        }
+        for spec in &self.record_type {
+            spec.add_to(&mut sobjects)?;
         }
         let mut schema = Schema::new(sobjects);
         schema.keep_rules(rules);

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::field::{Field, FieldType};
+use super::record_type::RecordType;
 use super::rule::{Rules, fence};
+use super::view::Denied;
 
 /// Places of the fields that every object has, in that order, before its own.
 pub mod column {
@@ -33,6 +35,10 @@ pub struct Sobject {
     pub prefix: Arc<str>,
     /// Whether callers may write rows.
     pub writable: bool,
+    /// What the user who sees it may not do.
+    pub denied: Denied,
+    /// Kinds of its rows.
+    pub record_types: Vec<RecordType>,
     /// Whether changes of its rows are told on the event bus: the objects that an admin has selected.
     pub captured: bool,
     /// Fields; the first ones are at [`column`].
@@ -127,6 +133,8 @@ impl Sobject {
             plural: plural.into(),
             prefix: prefix.into(),
             writable,
+            denied: Denied::default(),
+            record_types: Vec::new(),
             captured: false,
             fields,
             describe_order,
@@ -166,6 +174,7 @@ impl Sobject {
             grown = grown.ownerless();
         }
         grown.captured = self.captured;
+        grown.record_types.clone_from(&self.record_types);
         grown
     }
 
@@ -191,6 +200,16 @@ impl Sobject {
     pub fn kept(&self) -> impl Iterator<Item = usize> {
         let order = self.describe_order.iter().copied();
         order.filter(|place| self.fields[*place].formula.is_none())
+    }
+
+    /// The field's name is nobody's any more; its values and place stay.
+    pub(super) fn forget(&mut self, name: &str) {
+        let Some(place) = self.field(name) else { return };
+        self.fields[place].hidden = true;
+        self.describe_order.retain(|p| *p != place);
+        self.name_order.retain(|p| *p != place);
+        self.by_name.retain(|_, p| *p != place);
+        self.by_relationship.retain(|_, p| *p != place);
     }
 
     /// Whether the API name is a custom object's.
@@ -260,6 +279,17 @@ impl Schema {
             new.automations = old.automations;
             new.roll_ups = old.roll_ups;
         }
+    }
+
+    /// The object's name is nobody's any more; its rows and place stay.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.by_name.retain(|known, _| !known.eq_ignore_ascii_case(name));
+    }
+
+    /// The objects that have a name.
+    pub fn named(&self) -> impl Iterator<Item = &Sobject> {
+        let named = |(place, sobject): (usize, _)| self.by_name.values().any(|p| *p == place).then_some(sobject);
+        self.sobjects.iter().enumerate().filter_map(named)
     }
 
     /// Place of the object with this name; names have no case.

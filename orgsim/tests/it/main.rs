@@ -28,6 +28,7 @@ mod oauth_sessions;
 mod queries;
 mod rows;
 mod rules;
+mod schemas;
 mod server;
 mod snapshot;
 mod soap;

@@ -123,7 +123,7 @@ fn together(session: &Session<'_>, subrequests: &[Subrequest<'_>], all_or_none: 
     }
     let caller = session.caller();
     let now = session.now();
-    let mut org = session.org.org();
+    let mut org = session.org.org_as(&session.user.id, session.now());
     org.hold();
     let (mut answers, stands) = {
         let held = RefCell::new(&mut *org);
