@@ -27,6 +27,7 @@ mod http;
 )]
 mod mutate;
 mod oauth;
+mod running;
 mod seen;
 mod simulator;
 mod soql;

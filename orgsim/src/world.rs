@@ -14,6 +14,7 @@ use crate::directory::{Directory, EntityField, EntitySchema};
 use crate::faults::Faults;
 use crate::oauth::{Access, Pending, SigningKey, jwt_header};
 use crate::org::{Caller, Org, OrgIdentity, Stream, UserIdentity, normalise};
+use crate::running::Running;
 use crate::schema::{Schema, SchemaProblem, standard_schema};
 use crate::seen::{Seen, Views};
 use crate::simulator::Options;
@@ -30,6 +31,8 @@ pub(crate) struct OrgHandle {
     pub(crate) client_secret: String,
     /// Password of its users.
     pub(crate) password: String,
+    /// Its requests in work.
+    pub(crate) running: Running,
     /// Its objects, and what its users see of them.
     pub(crate) views: Views,
     org: Mutex<Org>,
@@ -63,6 +66,7 @@ impl OrgHandle {
             client_secret,
             password,
             identity,
+            running: Running::default(),
             views: Views::new(Arc::clone(&org.schema)),
             org: Mutex::new(org),
             access: Mutex::new(access),

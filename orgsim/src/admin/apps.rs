@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use jsonwebtoken::DecodingKey;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -15,11 +15,6 @@ use crate::world::World;
 
 /// Most apps of an org.
 const MAX_APPS: usize = 1_000;
-
-/// A key that is there, also with null.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
 
 /// What to set; what is left out stays as it is, or as a new app has it.
 #[derive(Deserialize, ToSchema)]
@@ -42,10 +37,10 @@ pub(super) struct Settings {
     pre_authorized: Option<Vec<String>>,
     client_credentials: Option<bool>,
     /// Login name.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     run_as: Option<Option<String>>,
     token_format: Option<TokenFormat>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     session_timeout_minutes: Option<Option<u32>>,
     refresh_idle_days: Option<u32>,
     public_key_pem: Option<String>,

@@ -2,6 +2,7 @@
 
 mod apps;
 mod edit;
+mod limits;
 mod load;
 mod login;
 mod look;
@@ -17,7 +18,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -37,6 +38,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (self.0, Json(openapi::Problem { error: self.1 })).into_response()
     }
+}
+
+/// A key that is there, also with null.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 fn bad(text: impl Into<String>) -> Refusal {
@@ -90,6 +96,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<World>>)> {
         ("/orgs/{org}/schema", get(schema::added).post(schema::extend)),
         ("/orgs/{org}/permissions", get(schema::permissions).post(schema::permit)),
         ("/orgs/{org}/calls", get(calls)),
+        ("/orgs/{org}/limits", get(limits::limits).post(limits::set)),
         ("/orgs/{org}/faults", get(faults).post(set_faults)),
         ("/orgs/{org}/expire-tokens", post(expire_tokens)),
         ("/orgs/{org}/jwt-key", post(apps::jwt_key)),
@@ -135,8 +142,8 @@ struct Rules {
 #[utoipa::path(post, path = "/orgs/{org}/faults", request_body(content = Rules, example = json!({"rules": [{"kind": "status", "status": 503, "percent": 0.5}]})), responses((status = 200, description = "The rules")))]
 async fn set_faults(State(world): State<Arc<World>>, Path(org): Path<String>, Json(body): Json<Rules>) -> Answer {
     let org = find(&world, &org)?;
-    if body.rules.iter().any(|r| !(0.0..=100.0).contains(&r.percent)) {
-        return Err(bad("percent must be from 0 to 100"));
+    if let Some(problem) = body.rules.iter().find_map(Rule::problem) {
+        return Err(bad(problem));
     }
     org.faults().set(body.rules);
     let report = org.faults().report();

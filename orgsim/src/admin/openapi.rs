@@ -7,7 +7,7 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{apps, edit, load, login, look, schema, snapshot, users};
+use super::{apps, edit, limits, load, login, look, schema, snapshot, users};
 
 /// Why a call was refused, and what to do.
 #[derive(Serialize, ToSchema)]
@@ -37,6 +37,8 @@ pub(super) struct Problem {
         schema::permissions,
         schema::permit,
         super::calls,
+        limits::limits,
+        limits::set,
         super::faults,
         super::set_faults,
         super::expire_tokens,

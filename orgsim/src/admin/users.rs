@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -14,11 +14,6 @@ use crate::world::World;
 
 /// Most users of an org.
 const MAX_USERS: usize = 10_000;
-
-/// A key that is there, also with null.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
 
 /// What to set; what is left out stays as it is, or as a new user has it.
 #[derive(Deserialize, ToSchema)]
@@ -35,7 +30,7 @@ pub(super) struct Settings {
     frozen: Option<bool>,
     locked: Option<bool>,
     /// First and last hour (UTC), the last not in it; null is all day.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     login_hours: Option<Option<(u8, u8)>>,
     ip_restricted: Option<bool>,
 }

@@ -53,7 +53,7 @@ fn ingest(text: &str, operation: Operation, dialect: Dialect) -> String {
                     caller: &caller,
                     now: 0,
                     all_or_none: false,
-                    locked: &[],
+                    refused: &[],
                 };
                 let done = work.write(&mut org, batch, &lines);
                 job.record(done, &work);

@@ -29,7 +29,7 @@ pub(super) fn refused(refusal: &Refusal) -> Reply {
 pub(super) fn csv(body: String) -> Reply {
     Reply {
         status: 200,
-        headers: vec![("content-type", "text/csv".to_owned())],
+        headers: vec![("content-type".into(), "text/csv".to_owned())],
         body,
     }
 }

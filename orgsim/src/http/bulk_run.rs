@@ -59,7 +59,10 @@ pub(super) fn ingest(session: &Session<'_>, job: SharedJob) {
     start(job, async move {
         task.wait().await;
         let Some(mut work) = task.begin() else { return };
-        let fail_after = task.org.faults().bulk_fail_after(&task.path);
+        let fail_after = task
+            .org
+            .faults()
+            .bulk_fail_after(&task.path, task.now_ms().unwrap_or(0));
         let begun = task.now_ms().unwrap_or_default();
         while task.chunk(&mut work, fail_after.as_ref(), begun) == Step::More {
             task.wait().await;
@@ -72,7 +75,11 @@ pub(super) fn query(session: &Session<'_>, job: SharedJob) {
     let task = task(session, "query", Arc::clone(&job));
     start(job, async move {
         task.wait().await;
-        let fails = task.org.faults().bulk_fail_after(&task.path).is_some();
+        let fails = task
+            .org
+            .faults()
+            .bulk_fail_after(&task.path, task.now_ms().unwrap_or(0))
+            .is_some();
         let Some((selection, rows)) = task.select() else { return };
         let begun = task.now_ms().unwrap_or_default();
         let mut sheet = Sheet::new(selection.header(hold(&task.job).made.dialect));
@@ -94,7 +101,7 @@ impl Task {
 
     /// As long as the fault `bulk_delay` says, and long enough for others to get their turn.
     async fn wait(&self) {
-        let ms = self.org.faults().bulk_delay(&self.path);
+        let ms = self.org.faults().bulk_delay(&self.path, self.now_ms().unwrap_or(0));
         if ms > 0 {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         } else {
@@ -155,13 +162,13 @@ impl Task {
             job.fail(NO_BATCHES, now_ms);
             return Step::Done;
         }
-        let locked = self.org.faults().bulk_locked(&self.path, lines.len());
+        let refused = self.org.faults().bulk_refused(&self.path, lines.len(), now_ms);
         self.org.usage().count_rows(work.counted_as(), lines.len());
         let batch = Batch {
             caller: &caller,
             now: world.clock.now(),
             all_or_none: false,
-            locked: &locked,
+            refused: &refused,
         };
         let rows = work.write(&mut self.org.org_as(&batch.caller.user, batch.now), batch, &lines);
         if let Some(ingest) = job.ingest() {

@@ -33,13 +33,13 @@ fn write(session: &Session<'_>, upsert: Option<(&str, &str)>) -> Result<Reply, R
         ));
     };
     let all_or_none = session.all_or_none(matches!(body.get("allOrNone"), Some(Json::Bool(true))));
-    let locked = session.locked(records.len());
+    let refused = session.refused(records.len());
     let caller = session.collection_caller();
     let batch = Batch {
         caller: &caller,
         now: session.now(),
         all_or_none,
-        locked: &locked,
+        refused: &refused,
     };
     let updating = session.call.method == Method::PATCH;
     let verb = if upsert.is_some() {
@@ -84,7 +84,7 @@ fn delete(session: &Session<'_>) -> Result<Reply, Reply> {
             "The ids parameter is required.",
         ));
     }
-    let locked = session.locked(ids.len());
+    let refused = session.refused(ids.len());
     let caller = session.collection_caller();
     let asked = session.call.parameter("allOrNone");
     let all_or_none = session.all_or_none(asked.is_some_and(|v| v.eq_ignore_ascii_case("true")));
@@ -92,7 +92,7 @@ fn delete(session: &Session<'_>) -> Result<Reply, Reply> {
         caller: &caller,
         now: session.now(),
         all_or_none,
-        locked: &locked,
+        refused: &refused,
     };
     session.org.usage().count_rows("delete", ids.len());
     let outcomes = session.rows().delete_many(batch, &ids);

@@ -3,7 +3,7 @@
 use std::cell::{RefCell, RefMut};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 
@@ -11,7 +11,7 @@ use super::oauth::door;
 use super::reply::{self, Reply};
 use super::request::Call;
 use super::{bulk, collections, composite, meta, query, rows};
-use crate::faults::{Cut, Fate};
+use crate::faults::{Cut, Fate, Refused};
 use crate::org::{Caller, Org, RowError, UserIdentity};
 use crate::seen::Seen;
 use crate::usage::Call as Kind;
@@ -103,9 +103,9 @@ impl Session<'_> {
         self.world.clock.now()
     }
 
-    /// Which of `rows` rows are locked by a fault.
-    pub(super) fn locked(&self, rows: usize) -> Vec<bool> {
-        self.org.faults().locked(&self.fate, rows)
+    /// Which of `rows` rows are refused by a fault.
+    pub(super) fn refused(&self, rows: usize) -> Refused {
+        self.org.faults().refused(&self.fate, rows)
     }
 }
 
@@ -121,12 +121,21 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
         Ok(session) => session,
         Err(refusal) => return (refusal, Cut::Whole),
     };
-    let fate = org.faults().fate(&call.raw_path);
+    let fate = org
+        .faults()
+        .fate(call.method.as_str(), &call.raw_path, world.clock.now_ms());
+    if fate.reset {
+        return (Reply::empty(503), Cut::Nothing);
+    }
+    let Some(_ticket) = org.running.begin(Instant::now()) else {
+        let words = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
+        return (reply::error(403, "REQUEST_LIMIT_EXCEEDED", words), Cut::Whole);
+    };
     if fate.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(fate.delay_ms)).await;
     }
-    if let Some((status, body)) = &fate.status {
-        return (reply::spoilt(*status, body.as_deref()), Cut::Whole);
+    if let Some(spoilt) = &fate.answer {
+        return (reply::spoilt(spoilt), Cut::Whole);
     }
     // A batch is counted by its parts [V:D-BATCH-JA].
     let by_parts = matches!(rest, ["composite", "batch", ..]);
@@ -134,7 +143,7 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
     let base = format!("/services/data/{version}");
     let session = Session {
         world,
-        org,
+        org: Arc::clone(&org),
         user,
         version: number,
         base,

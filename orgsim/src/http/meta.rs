@@ -11,6 +11,8 @@ use crate::org::{RowError, format_instant, parse_instant};
 use crate::schema::{self, Schema, column};
 use crate::world::World;
 
+/// Megabytes for rows that an org without a limit shows.
+const STORAGE_MB: u64 = 10_240;
 /// API versions began with a release each winter, spring and summer; v20.0 was Winter '11 [V:RF-FIX].
 const WINTER_11: u32 = 20;
 /// `start` must lie this many seconds before `end` [V:D-GETDEL-SOAP].
@@ -52,10 +54,14 @@ pub(super) fn resources(session: &Session<'_>) -> Reply {
 
 pub(super) fn limits(session: &Session<'_>) -> Reply {
     let (max, remaining) = session.org.usage().daily();
+    let (storage, stored) = {
+        let org = session.rows();
+        (org.storage_mb.unwrap_or(STORAGE_MB), org.stored_mb())
+    };
     let fixed = |n: u64| json!({"Max": n, "Remaining": n});
     let mut body = json!({
         "DailyApiRequests": {"Max": max, "Remaining": remaining},
-        "DataStorageMB": fixed(1_024), "FileStorageMB": fixed(1_024),
+        "DataStorageMB": {"Max": storage, "Remaining": storage.saturating_sub(stored)}, "FileStorageMB": fixed(1_024),
         "DailyDeliveredPlatformEvents": fixed(10_000), "HourlyPublishedPlatformEvents": fixed(50_000),
     });
     for (name, max, remaining) in session.org.jobs().limits(session.world.clock.now_ms()) {

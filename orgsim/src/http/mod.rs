@@ -121,7 +121,8 @@ fn finish(reply: Reply, cut: Cut, gzip: bool, cutter: &Cutter) -> Response {
     let Reply { status, headers, body } = reply;
     let mut map = HeaderMap::with_capacity(headers.len() + 2);
     for (name, value) in headers {
-        if let Ok(value) = http::HeaderValue::from_str(&value) {
+        let name = http::HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_str(&value)) {
             map.insert(name, value);
         }
     }

@@ -1,11 +1,13 @@
 //! Answers and their error bodies (contract 2.2).
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderMap;
 
+use crate::faults::Spoilt;
 use crate::org::{RowError, code, write_string};
 
 /// Smaller bodies are not worth packing.
@@ -17,7 +19,7 @@ pub(super) const JSON: &str = "application/json;charset=UTF-8";
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(Cow<'static, str>, String)>,
     pub(super) body: String,
 }
 
@@ -26,7 +28,7 @@ impl Reply {
     pub(super) fn json(status: u16, body: impl Into<String>) -> Self {
         Self {
             status,
-            headers: vec![("content-type", JSON.to_owned())],
+            headers: vec![("content-type".into(), JSON.to_owned())],
             body: body.into(),
         }
     }
@@ -41,8 +43,8 @@ impl Reply {
     }
 
     /// The same with one more header.
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(super) fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 }
@@ -117,21 +119,26 @@ pub(super) fn html(status: u16, title: &str) -> Reply {
     let body = format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
     Reply {
         status,
-        headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())],
+        headers: vec![("content-type".into(), "text/html;charset=UTF-8".to_owned())],
         body,
     }
 }
 
 /// What stands in the way of a call: a given body, JSON where it begins like JSON, or a page.
-pub(super) fn spoilt(status: u16, body: Option<&str>) -> Reply {
-    match body {
+pub(super) fn spoilt(spoilt: &Spoilt) -> Reply {
+    let status = spoilt.status;
+    let mut reply = match spoilt.body.as_deref() {
         None => html(status, "We are down for maintenance."),
         Some(body) if body.starts_with(['{', '[']) => Reply::json(status, body),
         Some(body) => Reply {
             body: body.to_owned(),
             ..html(status, "")
         },
+    };
+    for (name, value) in &spoilt.headers {
+        reply = reply.with(name.to_lowercase(), value.clone());
     }
+    reply
 }
 
 /// Whether the client takes packed answers.

@@ -35,16 +35,15 @@ fn is_read(session: &Session<'_>) -> bool {
     session.call.method == Method::GET || session.call.method == Method::HEAD
 }
 
-/// Runs `write` in a transaction of its own; a locked row is refused before.
+/// Runs `write` in a transaction of its own; a row that a fault refuses is refused before.
 fn transact<T>(
     session: &Session<'_>,
     verb: &'static str,
     write: impl FnOnce(&mut Transaction<'_>) -> Result<T, RowError>,
 ) -> Result<T, Reply> {
     session.org.usage().count_rows(verb, 1);
-    if session.locked(1).first() == Some(&true) {
-        let text = "unable to obtain exclusive access to this record or 1 records";
-        return Err(reply::row_error(&RowError::new(code::LOCK, text)));
+    if let Some(Some(error)) = session.refused(1).first() {
+        return Err(reply::row_error(error));
     }
     let caller = session.caller();
     let mut org = session.rows();

@@ -45,8 +45,8 @@ pub struct Batch<'a> {
     pub now: i64,
     /// Whether one refused row undoes all.
     pub all_or_none: bool,
-    /// Rows that somebody else has locked, by place; missing ones are free.
-    pub locked: &'a [bool],
+    /// Rows that are refused whatever they say, by place; missing ones are free.
+    pub refused: &'a [Option<RowError>],
 }
 
 impl Org {
@@ -302,14 +302,17 @@ fn locate(org: &Org, id: &str) -> Result<RecordRef, RowError> {
     org.locate(id).ok_or_else(RowError::cross_reference)
 }
 
-/// Refuses a row that somebody else has locked [C, two independent reports].
+/// Refuses a row that is refused whatever it says: one that somebody else has locked, say.
 pub(super) fn lock(batch: Batch<'_>, place: usize, org: &Org, target: Option<RecordRef>) -> Result<(), RowError> {
-    if !batch.locked.get(place).copied().unwrap_or(false) {
+    let Some(Some(error)) = batch.refused.get(place) else {
         return Ok(());
+    };
+    let mut error = error.clone();
+    if error.code == code::LOCK {
+        let id = target.and_then(|r| org.row(r)).map_or("", |r| r.id());
+        error.message = format!("{}: {id}", error.message);
     }
-    let id = target.and_then(|r| org.row(r)).map_or("", |r| r.id());
-    let message = format!("unable to obtain exclusive access to this record or 1 records: {id}");
-    Err(RowError::new(code::LOCK, message))
+    Err(error)
 }
 
 /// Whether the rows may be committed. With all-or-none and a refused row the others say so.

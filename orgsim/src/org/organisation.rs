@@ -15,6 +15,9 @@ use super::table::Table;
 use crate::commit::CommitSink;
 use crate::schema::{Schema, column};
 
+/// Kilobytes that the platform counts for a row.
+const ROW_KB: u64 = 2;
+
 /// Place of a row: object and slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordRef {
@@ -80,6 +83,8 @@ pub struct Org {
     /// Rows that went to the recycle bin with a parent: they come back with it.
     pub(super) went_with: HashMap<RecordRef, Vec<RecordRef>>,
     pub(super) fence: bool,
+    /// Room for rows in megabytes; None is no limit.
+    pub(crate) storage_mb: Option<u64>,
     /// What `TODAY()` and `NOW()` of formula fields are made of, seconds since 1970.
     pub(crate) read_at: i64,
     /// Rows that the fence refused so far.
@@ -122,6 +127,7 @@ impl Org {
             went_with: HashMap::new(),
             fence,
             read_at: now,
+            storage_mb: None,
             fence_refusals: 0,
             held: None,
         };
@@ -257,6 +263,13 @@ impl Org {
             return Err(malformed());
         }
         self.locate(&full).ok_or_else(RowError::cross_reference)
+    }
+
+    /// Megabytes that the rows take: 2 kB each, whatever they hold [from memory].
+    #[must_use]
+    pub fn stored_mb(&self) -> u64 {
+        let rows: u64 = self.tables.iter().map(Table::filled_slots).sum();
+        (rows * ROW_KB).div_ceil(1_024)
     }
 
     /// Rows that the fence refused so far.

@@ -100,6 +100,8 @@ const MAX_PURGED: usize = 600_000;
 #[derive(Debug)]
 pub struct Table {
     rows: Vec<Option<Arc<Row>>>,
+    /// Rows that are there, deleted ones too.
+    filled: u64,
     /// Rows that were purged, oldest first: id, and seconds since 1970.
     purged: VecDeque<(Box<str>, i64)>,
     indexes: Vec<Index>,
@@ -130,6 +132,7 @@ impl Table {
             .collect();
         Self {
             rows: Vec::new(),
+            filled: 0,
             purged: VecDeque::new(),
             indexes,
             histories: Vec::new(),
@@ -172,6 +175,11 @@ impl Table {
         (0u32..)
             .zip(&self.rows)
             .filter_map(|(slot, row)| Some((slot, Arc::clone(row.as_ref()?))))
+    }
+
+    /// Rows that are there, deleted ones too.
+    pub(super) fn filled_slots(&self) -> u64 {
+        self.filled
     }
 
     /// Slots that were given out.
@@ -233,6 +241,7 @@ impl Table {
         let place = self.rows.get_mut(usize::try_from(slot).ok()?)?;
         let before = std::mem::replace(place, row);
         let after = place.as_deref();
+        self.filled = self.filled + u64::from(after.is_some()) - u64::from(before.is_some());
         for index in &mut self.indexes {
             let (old, new) = (index.key(before.as_deref()), index.key(after));
             if old == new {

@@ -58,7 +58,7 @@ fn run(org: &mut Org, caller: &Caller, now: i64, step: &Step, all_or_none: bool)
         caller,
         now,
         all_or_none,
-        locked: &[],
+        refused: &[],
     };
     let typed = |fields: Value| {
         let mut record = json!({"attributes": {"type": "Contact"}});
@@ -133,7 +133,7 @@ proptest! {
         let ear = Arc::new(Ear::default());
         let mut org = Org::new("p", Arc::new(standard_schema()), ear.clone(), 3, true, 1_000);
         let caller = Caller { user: (*org.identity.integration.id).into(), bypass: false, origin: "".into() };
-        let batch = Batch { caller: &caller, now: 1_000, all_or_none: false, locked: &[] };
+        let batch = Batch { caller: &caller, now: 1_000, all_or_none: false, refused: &[] };
         let parents = r#"[{"attributes":{"type":"Account"},"Name":"a0","Tandem_Key__c":"a0"},{"attributes":{"type":"Account"},"Name":"a1","Tandem_Key__c":"a1"}]"#;
         org.create_many(batch, &serde_json::from_str::<Vec<Json<'_>>>(parents).unwrap()).unwrap();
         for (i, (step, all_or_none)) in steps.iter().enumerate() {
@@ -177,11 +177,12 @@ fn stamps_move_and_are_whole_seconds() {
         bypass: false,
         origin: "".into(),
     };
+    let refused = [Some(super::RowError::new(code::LOCK, "locked"))];
     let batch = |now| Batch {
         caller: &caller,
         now,
         all_or_none: false,
-        locked: &[true],
+        refused: &refused,
     };
     let text = r#"[{"attributes":{"type":"Account"},"Name":"a"}]"#;
     let records: Vec<Json<'_>> = serde_json::from_str(text).unwrap();
@@ -190,7 +191,7 @@ fn stamps_move_and_are_whole_seconds() {
     let made = org
         .create_many(
             Batch {
-                locked: &[],
+                refused: &[],
                 ..batch(2_000)
             },
             &records,
@@ -201,7 +202,7 @@ fn stamps_move_and_are_whole_seconds() {
     let same: Vec<Json<'_>> = serde_json::from_str(&text).unwrap();
     org.update_many(
         Batch {
-            locked: &[],
+            refused: &[],
             ..batch(2_005)
         },
         &same,

@@ -45,6 +45,9 @@ impl Transaction<'_> {
         if !missing.is_empty() {
             return Err(required(missing));
         }
+        if self.org.storage_mb.is_some_and(|most| self.org.stored_mb() >= most) {
+            return Err(RowError::new("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded"));
+        }
         let slot = self.org.tables[sobject]
             .reserve()
             .ok_or_else(|| RowError::new(code::LIMIT, "storage limit exceeded"))?;

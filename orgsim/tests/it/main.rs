@@ -19,6 +19,7 @@ mod composite;
 mod describes;
 mod faults;
 mod fence;
+mod limits;
 mod load;
 mod oauth;
 mod oauth_errors;

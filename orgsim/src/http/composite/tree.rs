@@ -52,7 +52,7 @@ pub(super) fn handle(session: &Session<'_>, sobject: &str) -> Result<Reply, Repl
         return Err(reply::error(400, code::LIMIT, &text));
     }
     session.org.usage().count_rows("create", nodes.len());
-    let locked = session.locked(nodes.len());
+    let refused = session.refused(nodes.len());
     let caller = session.collection_caller();
     let mut org = session.rows();
     let mut tx = Transaction::begin(&mut org, &caller, session.now());
@@ -68,11 +68,9 @@ pub(super) fn handle(session: &Session<'_>, sobject: &str) -> Result<Reply, Repl
             let name = schema.sobjects[node.sobject].fields[field].name.to_string();
             node.members.push((name.into(), Json::Text(id.clone().into())));
         }
-        let row = if locked.get(at) == Some(&true) {
-            let text = "unable to obtain exclusive access to this record or 1 records";
-            Err(RowError::new(code::LOCK, text))
-        } else {
-            tx.create(node.sobject, &node.members)
+        let row = match refused.get(at) {
+            Some(Some(error)) => Err(error.clone()),
+            _ => tx.create(node.sobject, &node.members),
         };
         match row {
             Ok(record) => made.push(tx.row(record).map(|row| row.id().to_owned())),

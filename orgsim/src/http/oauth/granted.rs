@@ -116,7 +116,7 @@ pub(super) fn written(call: &Call, form: &Form, members: &Map<String, Value>) ->
                 .collect();
             Reply {
                 status: 200,
-                headers: vec![("content-type", "application/xml;charset=UTF-8".to_owned())],
+                headers: vec![("content-type".into(), "application/xml;charset=UTF-8".to_owned())],
                 body: format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><OAuth>{inner}</OAuth>"),
             }
         }
@@ -127,7 +127,7 @@ pub(super) fn written(call: &Call, form: &Form, members: &Map<String, Value>) ->
                 .collect();
             Reply {
                 status: 200,
-                headers: vec![("content-type", "application/x-www-form-urlencoded".to_owned())],
+                headers: vec![("content-type".into(), "application/x-www-form-urlencoded".to_owned())],
                 body: pairs.join("&"),
             }
         }

@@ -29,7 +29,7 @@ fn session(world: &World, call: &Call) -> Result<(Arc<OrgHandle>, UserIdentity),
 fn plain(status: u16, text: &str) -> Reply {
     Reply {
         status,
-        headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())],
+        headers: vec![("content-type".into(), "text/html;charset=UTF-8".to_owned())],
         body: text.to_owned(),
     }
 }

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::reply::{self, Reply};
 use super::request::Call;
+use crate::faults::Spoilt;
 use crate::oauth::{Refusal, Rule};
 use crate::world::World;
 
@@ -58,6 +59,10 @@ fn uncached(reply: Reply) -> Reply {
 pub(super) fn struck(rule: &Rule) -> Reply {
     match (rule.refusal, &rule.body) {
         (Some(refusal), None) => refused_with(rule.status.unwrap_or(400), refusal),
-        (_, body) => reply::spoilt(rule.status.unwrap_or(503), body.as_deref()),
+        (_, body) => reply::spoilt(&Spoilt {
+            status: rule.status.unwrap_or(503),
+            body: body.clone(),
+            headers: Vec::new(),
+        }),
     }
 }

@@ -26,12 +26,12 @@ fn page(status: u16, title: &str, inner: &str) -> Reply {
     Reply {
         status,
         headers: vec![
-            ("content-type", "text/html;charset=UTF-8".to_owned()),
-            ("cache-control", "no-cache, no-store".to_owned()),
+            ("content-type".into(), "text/html;charset=UTF-8".to_owned()),
+            ("cache-control".into(), "no-cache, no-store".to_owned()),
             // Nobody else's page may show these forms.
-            ("x-frame-options", "DENY".to_owned()),
+            ("x-frame-options".into(), "DENY".to_owned()),
             (
-                "content-security-policy",
+                "content-security-policy".into(),
                 "default-src 'none'; frame-ancestors 'none'".to_owned(),
             ),
         ],

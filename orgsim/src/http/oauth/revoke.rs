@@ -35,7 +35,7 @@ pub(super) fn revoke(world: &World, call: &Call) -> Reply {
     let description = utf8_percent_encode(description, NON_ALPHANUMERIC);
     Reply {
         status: 400,
-        headers: vec![("content-type", "application/x-www-form-urlencoded".to_owned())],
+        headers: vec![("content-type".into(), "application/x-www-form-urlencoded".to_owned())],
         body: format!("error={error}&error_description={description}"),
     }
 }

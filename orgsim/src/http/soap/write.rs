@@ -36,7 +36,7 @@ impl Dialect {
 fn xml(status: u16, body: String) -> Reply {
     Reply {
         status,
-        headers: vec![("content-type", "text/xml;charset=utf-8".to_owned())],
+        headers: vec![("content-type".into(), "text/xml;charset=utf-8".to_owned())],
         body,
     }
 }
