@@ -13,7 +13,7 @@ use crate::cursors::Cursors;
 use crate::directory::{Directory, EntityField, EntitySchema};
 use crate::faults::Faults;
 use crate::oauth::{Access, Pending, SigningKey, jwt_header};
-use crate::org::{Caller, Org, OrgIdentity, Stream, UserIdentity, normalise};
+use crate::org::{Caller, Manner, Org, OrgIdentity, Stream, UserIdentity, normalise};
 use crate::running::Running;
 use crate::schema::{Schema, SchemaProblem, standard_schema};
 use crate::seen::{Seen, Views};
@@ -123,6 +123,7 @@ impl OrgHandle {
             user: ArcStr::from(&*user.id),
             bypass: user.bypass,
             origin,
+            manner: Manner::default(),
         }
     }
 
@@ -133,6 +134,11 @@ impl OrgHandle {
             user: ArcStr::from(&*user.id),
             bypass: user.bypass,
             origin: "".into(),
+            // The page shows the duplicates, and the person saves all the same.
+            manner: Manner {
+                allow_save: true,
+                auto_assign: false,
+            },
         }
     }
 }

@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::{Refusal, bad, find};
-use crate::org::{Json, Org, RecordRef, RowError, Transaction, code};
+use crate::org::{Conversion, Json, Org, RecordRef, RowError, Transaction, code};
 use crate::world::World;
 
-/// One transaction as a person makes it: empty origin, no call counted.
+/// One transaction as a person makes it: empty origin, no call counted. `op` is `create`, `update`, `delete`, `undelete`,
+/// `purge` (out of the recycle bin for good), `merge` (with `losers`, one or two ids) or `convert` (of a lead; with `account`
+/// and `contact` ids, the name of an `opportunity` and a `status`, where they are wanted; the answer's id is the contact's).
 #[utoipa::path(post, path = "/orgs/{org}/edit", request_body(content = Object, example = json!({"entity": "Account", "op": "create", "fields": {"Name": "Acme"}, "as": "human"})), responses((status = 200, description = "Id and success"), (status = 400, description = "The row was refused: the error array of the REST API")))]
 pub(super) async fn edit(
     State(world): State<Arc<World>>,
@@ -30,7 +32,7 @@ pub(super) async fn edit(
     };
     let fields = body.get("fields").map(Json::members).unwrap_or_default();
     let caller = handle.person(user);
-    let mut org = handle.org();
+    let mut org = handle.org_as(&user.id, world.clock.now());
     let entity = text("entity").unwrap_or_default();
     let place = org
         .schema
@@ -40,16 +42,36 @@ pub(super) async fn edit(
     let target = if op == "create" {
         None
     } else {
-        Some(target(&org, place, text("id"), text("key"), op == "undelete"))
+        Some(target(
+            &org,
+            place,
+            text("id"),
+            text("key"),
+            matches!(op, "undelete" | "purge"),
+        ))
     };
     let now = world.clock.now();
+    if op == "purge" {
+        let purged = target
+            .unwrap_or_else(|| Err(RowError::not_found()))
+            .and_then(|r| org.empty_bin(r, now));
+        let done = || axum::Json(json!({"success": true, "errors": []})).into_response();
+        return Ok(purged.map_or_else(|error| refused(&error), |()| done()));
+    }
+    let others = Others::read(&org, &body)?;
     let mut tx = Transaction::begin(&mut org, &caller, now);
     let done = match (op, target) {
         ("create", _) => tx.create(place, fields),
         ("update", Some(target)) => target.and_then(|r| tx.update(r, fields).map(|()| r)),
         ("delete", Some(target)) => target.and_then(|r| tx.delete(r).map(|()| r)),
         ("undelete", Some(target)) => target.and_then(|r| tx.undelete(r).map(|()| r)),
-        _ => return Err(bad("op must be create, update, delete or undelete")),
+        ("merge", Some(target)) => target.and_then(|r| tx.merge(r, &others.losers, fields).map(|()| r)),
+        ("convert", Some(target)) => target.and_then(|r| tx.convert(r, others.conversion).map(|done| done.contact)),
+        _ => {
+            return Err(bad(
+                "op must be create, update, delete, undelete, merge, convert or purge",
+            ));
+        }
     };
     match done {
         Ok(record) => {
@@ -58,6 +80,38 @@ pub(super) async fn edit(
             Ok(axum::Json(json!({"id": id, "success": true, "errors": []})).into_response())
         }
         Err(error) => Ok(refused(&error)),
+    }
+}
+
+/// The other rows that an edit names.
+struct Others<'b> {
+    losers: Vec<RecordRef>,
+    conversion: Conversion<'b>,
+}
+
+impl<'b> Others<'b> {
+    fn read(org: &Org, body: &'b Json<'b>) -> Result<Self, Refusal> {
+        let located = |id: &str| org.locate(id).ok_or_else(|| bad(format!("there is no row {id}")));
+        let row = |name: &str| body.get(name).and_then(Json::as_text).map(located).transpose();
+        let losers = match body.get("losers") {
+            None => Vec::new(),
+            Some(Json::Array(ids)) => {
+                let ids = ids
+                    .iter()
+                    .map(|id| id.as_text().ok_or_else(|| bad("losers must be a list of ids")));
+                ids.map(|id| id.and_then(located)).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(bad("losers must be a list of ids")),
+        };
+        Ok(Self {
+            losers,
+            conversion: Conversion {
+                account: row("account")?,
+                contact: row("contact")?,
+                opportunity: body.get("opportunity").and_then(Json::as_text),
+                status: body.get("status").and_then(Json::as_text),
+            },
+        })
     }
 }
 

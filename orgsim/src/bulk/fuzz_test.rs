@@ -26,6 +26,7 @@ fn ingest(text: &str, operation: Operation, dialect: Dialect) -> String {
         user: (*org.identity.integration.id).into(),
         bypass: false,
         origin: "".into(),
+        manner: Default::default(),
     };
     let sobject = schema.place("Contact").unwrap_or_default();
     let key = schema.sobjects[sobject].field("Tandem_Key__c").unwrap_or_default();

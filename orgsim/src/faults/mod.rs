@@ -228,6 +228,7 @@ fn refusal(rule: &Rule) -> RowError {
         code,
         message: rule.words(),
         fields: rule.fields.iter().map(|field| field.as_str().into()).collect(),
+        duplicates: None,
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn furnished() -> (Org, Arc<Row>) {
         user: (*org.identity.integration.id).into(),
         bypass: false,
         origin: "".into(),
+        manner: Default::default(),
     };
     let mut make = |entity: &str, text: &str| {
         let sobject = org.schema.place(entity).unwrap();

@@ -58,6 +58,8 @@ fn caller(session: &Session<'_>) -> Caller {
         .origin
         .replacen("salesforce/api/rest/", "salesforce/api/bulkapi/", 1);
     caller.origin = origin.into();
+    // A job says by its assignmentRuleId whether rules run.
+    caller.manner = crate::org::Manner::default();
     caller
 }
 

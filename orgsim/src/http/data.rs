@@ -12,7 +12,7 @@ use super::reply::{self, Reply};
 use super::request::Call;
 use super::{bulk, collections, composite, meta, query, rows};
 use crate::faults::{Cut, Fate, Refused};
-use crate::org::{Caller, Org, RowError, UserIdentity};
+use crate::org::{Caller, Manner, Org, RowError, UserIdentity};
 use crate::seen::Seen;
 use crate::usage::Call as Kind;
 use crate::world::{OrgHandle, World};
@@ -77,12 +77,27 @@ impl Session<'_> {
     pub(super) fn caller(&self) -> Caller {
         let options = self.call.header("sforce-call-options").unwrap_or_default();
         let client = options.split([',', ';']).find_map(|o| o.trim().strip_prefix("client="));
-        self.org.caller(&self.user, &format!("{}.0", self.version), client)
+        self.with_manner(self.org.caller(&self.user, &format!("{}.0", self.version), client))
+    }
+
+    /// What the headers ask for: duplicates to be saved [V:D-DUPHDR], owners to be left alone [V:D-HEADERS].
+    fn with_manner(&self, mut caller: Caller) -> Caller {
+        let duplicates = self.call.header("sforce-duplicate-rule-header").unwrap_or_default();
+        let allowed = |o: &str| o.trim().to_ascii_lowercase().replace(' ', "") == "allowsave=true";
+        caller.manner = Manner {
+            allow_save: duplicates.split([';', ',']).any(allowed),
+            // Without the header, and with a rule's id, the active rules run.
+            auto_assign: !self
+                .call
+                .header("sforce-auto-assign")
+                .is_some_and(|v| v.trim().eq_ignore_ascii_case("false")),
+        };
+        caller
     }
 
     /// The caller of a collection: Salesforce does not list the client's name for these.
     pub(super) fn collection_caller(&self) -> Caller {
-        self.org.caller(&self.user, &format!("{}.0", self.version), None)
+        self.with_manner(self.org.caller(&self.user, &format!("{}.0", self.version), None))
     }
 
     /// The org's rows.

@@ -6,9 +6,10 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderMap;
+use serde_json::{Value, json};
 
 use crate::faults::Spoilt;
-use crate::org::{RowError, code, write_string};
+use crate::org::{Duplicates, RowError, code, write_string};
 
 /// Smaller bodies are not worth packing.
 const GZIP_FROM_BYTES: usize = 1_024;
@@ -94,6 +95,12 @@ pub(super) fn write_error(out: &mut String, code_key: &str, error: &RowError) {
         write_string(out, error.code);
     };
     out.push('{');
+    // Rows of collections do not tell which rows are there already [V:D-ALLORNONE].
+    if let Some(duplicates) = error.duplicates.as_ref().filter(|_| code_key == "errorCode") {
+        out.push_str("\"duplicateResult\":");
+        out.push_str(&duplicate_result(duplicates, &error.message).to_string());
+        out.push(',');
+    }
     if code_key == "statusCode" {
         code(out);
         out.push_str(",\"message\":");
@@ -112,6 +119,22 @@ pub(super) fn write_error(out: &mut String, code_key: &str, error: &RowError) {
         write_string(out, field);
     }
     out.push_str("]}");
+}
+
+/// [V:WSDL and PY-DUP for the members, C for their values]
+fn duplicate_result(duplicates: &Duplicates, message: &str) -> Value {
+    let records: Vec<Value> = duplicates
+        .ids
+        .iter()
+        .map(|id| {
+            let url = format!("/services/data/v67.0/sobjects/{}/{id}", duplicates.object);
+            json!({"additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0,
+                "record": {"attributes": {"type": duplicates.object, "url": url}, "Id": id}})
+        })
+        .collect();
+    json!({"allowSave": duplicates.allow_save, "duplicateRule": duplicates.rule, "duplicateRuleEntityType": duplicates.object,
+        "errorMessage": message, "matchResults": [{"entityType": duplicates.object, "errors": [], "matchEngine": "ExactMatchEngine",
+            "matchRecords": records, "rule": duplicates.rule, "size": duplicates.ids.len(), "success": true}]})
 }
 
 /// The page that the edge of the platform answers with.

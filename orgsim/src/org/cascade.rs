@@ -87,10 +87,27 @@ impl Transaction<'_> {
 
     /// Moves a row into or out of the recycle bin, with fresh stamps.
     fn mark(&mut self, record: RecordRef, kind: ChangeKind, deleted: bool) {
+        self.mark_with(record, kind, deleted, None);
+    }
+
+    /// The same with one more value.
+    pub(super) fn mark_with(
+        &mut self,
+        record: RecordRef,
+        kind: ChangeKind,
+        deleted: bool,
+        value: Option<(usize, Cell)>,
+    ) {
         let Some(row) = self.org.row(record) else { return };
         let fields = self.org.schema.sobjects[record.sobject].fields.len();
         let mut cells = row.cells.unpack(fields);
         cells[column::IS_DELETED] = Cell::Bool(deleted);
+        if let Some((place, value)) = value {
+            cells[place] = value;
+        }
+        if deleted {
+            self.org.bin.push_back((self.now, record));
+        }
         self.stamp(&mut cells);
         self.put(record, kind, Row::of(&cells));
     }

@@ -62,7 +62,7 @@ impl Org {
     }
 
     /// Takes a deleted row and what went with it out of the recycle bin for good; `now` in seconds since 1970.
-    fn purge(&mut self, record: RecordRef, now: i64) {
+    pub(super) fn purge(&mut self, record: RecordRef, now: i64) {
         let with = self.went_with.remove(&record).unwrap_or_default();
         for gone in std::iter::once(record).chain(with) {
             self.tables[gone.sobject].purge(gone.slot, now);

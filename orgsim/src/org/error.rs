@@ -45,6 +45,21 @@ pub struct RowError {
     pub message: String,
     /// API names of the fields at fault.
     pub fields: Vec<Arc<str>>,
+    /// The rows that are there already, of `DUPLICATES_DETECTED`.
+    pub duplicates: Option<Box<Duplicates>>,
+}
+
+/// What a duplicate rule found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicates {
+    /// The rule.
+    pub rule: String,
+    /// API name of its object.
+    pub object: String,
+    /// Whether `allowSave` helps.
+    pub allow_save: bool,
+    /// 18-character ids.
+    pub ids: Vec<String>,
 }
 
 impl RowError {
@@ -55,6 +70,7 @@ impl RowError {
             code,
             message: message.into(),
             fields: Vec::new(),
+            duplicates: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The org itself: who is in it, its tables, and how to find a row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arcstr::ArcStr;
@@ -62,6 +62,17 @@ pub struct Caller {
     pub bypass: bool,
     /// Change origin: `com/salesforce/api/rest/67.0;client=x`, or empty for changes that no API call made.
     pub origin: Arc<str>,
+    /// What the call's headers ask for.
+    pub manner: Manner,
+}
+
+/// What a call may ask for besides its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// Saves duplicates that a rule only warns of.
+    pub allow_save: bool,
+    /// Lets assignment rules say who owns the rows.
+    pub auto_assign: bool,
 }
 
 /// One org: schema, rows and what was committed.
@@ -89,6 +100,8 @@ pub struct Org {
     pub(crate) read_at: i64,
     /// Rows that the fence refused so far.
     pub(super) fence_refusals: u64,
+    /// Rows in the recycle bin, with the time of their deletion, oldest first; some have come back.
+    pub(super) bin: VecDeque<(i64, RecordRef)>,
     /// Changes of a call that is all or nothing.
     pub(super) held: Option<super::held::Held>,
 }
@@ -129,6 +142,7 @@ impl Org {
             read_at: now,
             storage_mb: None,
             fence_refusals: 0,
+            bin: VecDeque::new(),
             held: None,
         };
         org.furnish(now);

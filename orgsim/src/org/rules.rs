@@ -11,7 +11,7 @@ use super::row::{Cells, Row};
 use super::transaction::Transaction;
 use crate::commit::ChangeKind;
 use crate::formula::{Formula, Now, Scope};
-use crate::schema::{Automation, Occasion, RollUp, Schema, Summary, column};
+use crate::schema::{AssignmentRule, Automation, Occasion, RollUp, Schema, Summary, column};
 
 /// Masters of masters that a roll-up may reach [from memory: details are at most three levels deep].
 const MAX_LEVELS: usize = 5;
@@ -76,6 +76,19 @@ impl Transaction<'_> {
             now: self.now,
             user: &self.caller.user,
             bypass: self.caller.bypass,
+        }
+    }
+
+    /// Gives a row the owner that the first rule says whose criteria hold, unless the caller wants none of it.
+    pub(super) fn assign_owner(&self, schema: &Schema, sobject: usize, before: Option<&Cells>, cells: &mut [Cell]) {
+        let rules = &schema.rules[sobject].assignments;
+        if rules.is_empty() || !self.caller.manner.auto_assign {
+            return;
+        }
+        let holds = |rule: &&AssignmentRule| holds(rule.criteria.as_ref(), &self.scope(Now::Open(cells), before));
+        let owner = rules.iter().find(holds).and_then(|rule| self.org.user_id(&rule.owner));
+        if let Some(owner) = owner {
+            cells[column::OWNER] = owner;
         }
     }
 
@@ -157,7 +170,7 @@ impl Transaction<'_> {
     }
 
     /// Writes values past all rules, with fresh stamps; a row that has them all stays as it is.
-    fn overwrite(&mut self, schema: &Schema, record: RecordRef, values: &[(usize, Cell)]) {
+    pub(super) fn overwrite(&mut self, schema: &Schema, record: RecordRef, values: &[(usize, Cell)]) {
         let Some(row) = self.org.row(record).filter(|row| !row.is_deleted()) else {
             return;
         };

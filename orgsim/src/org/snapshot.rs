@@ -162,6 +162,7 @@ impl Org {
         }
         self.name_record_types(&mut schema, self.read_at);
         self.schema = Arc::new(schema);
+        self.refill_bin();
         // Numbers never run backwards: ids of commits are given out once.
         self.last_commit = self.last_commit.max(head.last_commit);
         self.uuids.skip_to(head.transactions);

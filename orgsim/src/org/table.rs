@@ -122,7 +122,7 @@ impl Table {
             .filter(|(i, f)| {
                 *i != column::ID
                     && f.kind != FieldType::Id
-                    && (f.finds_rows() || f.unique || f.child_relationship.is_some())
+                    && (f.finds_rows() || f.unique || f.matched || f.child_relationship.is_some())
             })
             .map(|(field, f)| Index {
                 field,
@@ -142,10 +142,16 @@ impl Table {
 
     /// The object has new fields: indexes for them, and no null in the new checkboxes.
     pub(super) fn grow(&mut self, sobject: &Sobject, checkboxes: &[usize]) {
-        for index in Self::new(sobject).indexes {
-            if !self.indexes.iter().any(|known| known.field == index.field) {
-                self.indexes.push(index);
+        for mut index in Self::new(sobject).indexes {
+            if self.indexes.iter().any(|known| known.field == index.field) {
+                continue;
             }
+            for (slot, row) in self.filled() {
+                if let Some(text) = index.key(Some(&row)).cloned() {
+                    index.add(&text, slot);
+                }
+            }
+            self.indexes.push(index);
         }
         if checkboxes.is_empty() {
             return;

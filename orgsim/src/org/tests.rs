@@ -132,7 +132,7 @@ proptest! {
     ) {
         let ear = Arc::new(Ear::default());
         let mut org = Org::new("p", Arc::new(standard_schema()), ear.clone(), 3, true, 1_000);
-        let caller = Caller { user: (*org.identity.integration.id).into(), bypass: false, origin: "".into() };
+        let caller = Caller { user: (*org.identity.integration.id).into(), bypass: false, origin: "".into(), manner: Default::default() };
         let batch = Batch { caller: &caller, now: 1_000, all_or_none: false, refused: &[] };
         let parents = r#"[{"attributes":{"type":"Account"},"Name":"a0","Tandem_Key__c":"a0"},{"attributes":{"type":"Account"},"Name":"a1","Tandem_Key__c":"a1"}]"#;
         org.create_many(batch, &serde_json::from_str::<Vec<Json<'_>>>(parents).unwrap()).unwrap();
@@ -176,6 +176,7 @@ fn stamps_move_and_are_whole_seconds() {
         user: (*org.identity.human.id).into(),
         bypass: false,
         origin: "".into(),
+        manner: Default::default(),
     };
     let refused = [Some(super::RowError::new(code::LOCK, "locked"))];
     let batch = |now| Batch {

@@ -19,6 +19,19 @@ impl Org {
         })
     }
 
+    /// The id of the user with this login name.
+    pub(super) fn user_id(&self, username: &str) -> Option<Cell> {
+        let place = self.schema.place("User")?;
+        let name = self.schema.sobjects[place].field("Username")?;
+        let mut rows = self.tables[place].rows();
+        let row = rows.find(|row| {
+            row.cells[name]
+                .as_text()
+                .is_some_and(|text| text.eq_ignore_ascii_case(username))
+        })?;
+        Some(row.cells[column::ID].clone())
+    }
+
     /// Sets `IsActive` of a user; `now` in seconds since 1970. No change event tells of it: users are not captured.
     pub fn set_user_active(&mut self, id: &str, active: bool, now: i64) {
         let Some(record) = self.locate(id) else { return };

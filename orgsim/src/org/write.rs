@@ -4,6 +4,7 @@ use super::cell::Cell;
 use super::derive::derive;
 use super::error::{RowError, code};
 use super::input::{Json, Member};
+use super::merge::converted;
 use super::organisation::RecordRef;
 use super::record_type::apply_record_type;
 use super::row::Row;
@@ -19,6 +20,9 @@ pub struct Upserted {
     /// Whether it is new.
     pub created: bool,
 }
+
+/// Key prefix of leads: they can be converted.
+const LEAD: &str = "00Q";
 
 /// Fields that a request names, with their stored values.
 type Assigned = Vec<(usize, Cell)>;
@@ -68,7 +72,9 @@ impl Transaction<'_> {
         }
         derive(object, &mut cells, None, &named);
         apply_record_type(object, &mut cells, None, &named)?;
+        self.assign_owner(&schema, sobject, None, &mut cells);
         let parents = self.run_rules(&schema, sobject, None, &mut cells)?;
+        self.check_duplicates(object, record, None, &cells)?;
         self.check_unique(record, &*cells)?;
         self.put(record, ChangeKind::Create, Row::of(&cells));
         self.update_parents(&schema, parents);
@@ -98,6 +104,13 @@ impl Transaction<'_> {
         if before.is_deleted() {
             return Err(RowError::deleted());
         }
+        if &*object.prefix == LEAD
+            && object
+                .field("IsConverted")
+                .is_some_and(|f| before.cells[f] == Cell::Bool(true))
+        {
+            return Err(converted());
+        }
         let assigned = self.assign(object, members, false, skip)?;
         let emptied: Vec<_> = assigned
             .iter()
@@ -115,7 +128,9 @@ impl Transaction<'_> {
             assigned.iter().any(|(p, _)| *p == place)
         });
         apply_record_type(object, &mut cells, Some(&before.cells), &|_| true)?;
+        self.assign_owner(&schema, record.sobject, Some(&before.cells), &mut cells);
         let parents = self.run_rules(&schema, record.sobject, Some(&before.cells), &mut cells)?;
+        self.check_duplicates(object, record, Some(&before.cells), &cells)?;
         self.check_unique(record, &*cells)?;
         self.stamp(&mut cells);
         self.put(record, ChangeKind::Update, Row::of(&cells));
@@ -236,6 +251,7 @@ impl Transaction<'_> {
             code: code::FIELD_FOR_WRITE,
             message,
             fields: refused,
+            duplicates: None,
         })
     }
 }
@@ -271,5 +287,6 @@ fn required(fields: Vec<std::sync::Arc<str>>) -> RowError {
         code: code::REQUIRED,
         message: format!("Required fields are missing: [{}]", names.join(", ")),
         fields,
+        duplicates: None,
     }
 }

@@ -179,6 +179,8 @@ pub struct Field {
     pub formula: Option<Formula>,
     /// Whether it is a roll-up summary.
     pub summary: bool,
+    /// Whether a duplicate rule looks rows up by it.
+    pub matched: bool,
 }
 
 impl Field {
@@ -219,6 +221,7 @@ impl Field {
             custom_id: None,
             formula: None,
             summary: false,
+            matched: false,
         }
     }
 

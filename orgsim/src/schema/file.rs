@@ -24,6 +24,8 @@
 
 use serde::Deserialize;
 
+use super::assignment::AssignmentRuleSpec;
+use super::duplicate::DuplicateRuleSpec;
 use super::field::{Field, FieldType};
 use super::record_type::RecordTypeSpec;
 use super::rule::Summary;
@@ -53,6 +55,12 @@ pub struct SchemaFile {
     /// New record types.
     #[serde(default)]
     pub record_type: Vec<RecordTypeSpec>,
+    /// New duplicate rules.
+    #[serde(default)]
+    pub duplicate_rule: Vec<DuplicateRuleSpec>,
+    /// New assignment rules.
+    #[serde(default)]
+    pub assignment_rule: Vec<AssignmentRuleSpec>,
     /// New validation rules.
     #[serde(default)]
     pub validation_rule: Vec<ValidationRuleSpec>,
@@ -200,12 +208,18 @@ impl SchemaFile {
         for spec in &self.record_type {
             spec.add_to(&mut sobjects)?;
         }
+        for spec in &self.duplicate_rule {
+            spec.add_to(&mut sobjects)?;
+        }
         let mut schema = Schema::new(sobjects);
         schema.keep_rules(rules);
         for spec in &self.field {
             spec.compute(&mut schema)?;
         }
         for spec in &self.validation_rule {
+            spec.add_to(&mut schema)?;
+        }
+        for spec in &self.assignment_rule {
             spec.add_to(&mut schema)?;
         }
         for spec in &self.automation {

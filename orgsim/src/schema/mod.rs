@@ -1,6 +1,8 @@
 //! What objects and fields an org has.
 
+mod assignment;
 mod describe;
+mod duplicate;
 mod field;
 mod file;
 mod record_type;
@@ -12,7 +14,9 @@ mod sobject;
 mod standard;
 mod view;
 
+pub use assignment::{AssignmentRule, AssignmentRuleSpec};
 pub use describe::{describe, describe_global, sobject_summary};
+pub use duplicate::{DuplicateRule, DuplicateRuleSpec, OnDuplicate};
 pub use field::{Field, FieldType, Initial};
 pub use file::{FieldSpec, ObjectSpec, SchemaFile, SchemaProblem};
 pub(crate) use record_type::RECORD_TYPE_ID;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::formula::{Formula, Kind};
-use crate::schema::{Field, FieldType, Schema};
+use crate::schema::{AssignmentRule, Field, FieldType, Schema};
 
 /// A rule that refuses rows for which its formula is true.
 #[derive(Debug, Clone)]
@@ -85,6 +85,8 @@ pub struct Rules {
     pub validation: Vec<ValidationRule>,
     /// In the order in which they were made.
     pub automations: Vec<Automation>,
+    /// In the order in which they are asked.
+    pub assignments: Vec<AssignmentRule>,
     /// Summaries of this object's rows.
     pub roll_ups: Vec<RollUp>,
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::duplicate::DuplicateRule;
 use super::field::{Field, FieldType};
 use super::record_type::RecordType;
 use super::rule::{Rules, fence};
@@ -39,6 +40,8 @@ pub struct Sobject {
     pub denied: Denied,
     /// Kinds of its rows.
     pub record_types: Vec<RecordType>,
+    /// What finds rows that are there already.
+    pub duplicate_rules: Vec<DuplicateRule>,
     /// Whether changes of its rows are told on the event bus: the objects that an admin has selected.
     pub captured: bool,
     /// Fields; the first ones are at [`column`].
@@ -135,6 +138,7 @@ impl Sobject {
             writable,
             denied: Denied::default(),
             record_types: Vec::new(),
+            duplicate_rules: Vec::new(),
             captured: false,
             fields,
             describe_order,
@@ -175,6 +179,7 @@ impl Sobject {
         }
         grown.captured = self.captured;
         grown.record_types.clone_from(&self.record_types);
+        grown.duplicate_rules.clone_from(&self.duplicate_rules);
         grown
     }
 
@@ -278,6 +283,7 @@ impl Schema {
                 .extend(old.validation.into_iter().filter(|rule| !rule.fence));
             new.automations = old.automations;
             new.roll_ups = old.roll_ups;
+            new.assignments = old.assignments;
         }
     }
 

@@ -28,6 +28,7 @@ fn furnished() -> Org {
         user: (*org.identity.integration.id).into(),
         bypass: false,
         origin: "".into(),
+        manner: Default::default(),
     };
     let mut make = |entity: &str, fields: Value| {
         let sobject = org.schema.place(entity).unwrap();

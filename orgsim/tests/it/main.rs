@@ -21,6 +21,7 @@ mod faults;
 mod fence;
 mod limits;
 mod load;
+mod merges;
 mod oauth;
 mod oauth_errors;
 mod oauth_flow;
