@@ -27,11 +27,18 @@ pub(crate) struct Ticket<'r> {
     number: u64,
 }
 
+impl Ticket<'_> {
+    /// The request's number; never 0.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 impl Default for Running {
     fn default() -> Self {
         Self(Mutex::new(Inner {
             started: BTreeMap::new(),
-            next: 0,
+            next: 1,
             long: LONG,
             most: MOST_LONG,
         }))

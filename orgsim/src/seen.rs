@@ -17,6 +17,7 @@ impl<'o> Seen<'o> {
     /// `now` is the time of formula fields, seconds since 1970.
     pub(crate) fn new(mut org: MutexGuard<'o, Org>, view: Option<Arc<Schema>>, now: i64) -> Self {
         org.read_at = now;
+        org.commit_due(now.saturating_mul(1_000));
         org.expire_bin(now);
         let full = view.map(|view| std::mem::replace(&mut org.schema, view));
         Self { org, full }

@@ -137,7 +137,7 @@ impl OrgHandle {
             // The page shows the duplicates, and the person saves all the same.
             manner: Manner {
                 allow_save: true,
-                auto_assign: false,
+                ..Manner::default()
             },
         }
     }

@@ -11,11 +11,12 @@ use serde_json::json;
 
 use super::{Refusal, bad, find};
 use crate::org::{Conversion, Json, Org, RecordRef, RowError, Transaction, code};
-use crate::world::World;
+use crate::world::{OrgHandle, World};
 
 /// One transaction as a person makes it: empty origin, no call counted. `op` is `create`, `update`, `delete`, `undelete`,
 /// `purge` (out of the recycle bin for good), `merge` (with `losers`, one or two ids) or `convert` (of a lead; with `account`
-/// and `contact` ids, the name of an `opportunity` and a `status`, where they are wanted; the answer's id is the contact's).
+/// and `contact` ids, the name of an `opportunity` and a `status`, where they are wanted; the answer's id is the contact's). With
+/// `visible_after_ms` it takes its stamps now and commits so much later.
 #[utoipa::path(post, path = "/orgs/{org}/edit", request_body(content = Object, example = json!({"entity": "Account", "op": "create", "fields": {"Name": "Acme"}, "as": "human"})), responses((status = 200, description = "Id and success"), (status = 400, description = "The row was refused: the error array of the REST API")))]
 pub(super) async fn edit(
     State(world): State<Arc<World>>,
@@ -73,7 +74,20 @@ pub(super) async fn edit(
             ));
         }
     };
+    let late_ms = match body.get("visible_after_ms") {
+        Some(Json::Number(ms)) => late(*ms)?,
+        _ => 0,
+    };
     match done {
+        Ok(record) if late_ms > 0 => {
+            let id = tx.row(record).map(|r| r.id().to_owned());
+            if let Err(error) = tx.commit_late(world.clock.now_ms().saturating_add(late_ms)) {
+                return Ok(refused(&error));
+            }
+            drop(org);
+            commit_later(&world, handle, late_ms);
+            Ok(axum::Json(json!({"id": id, "success": true, "errors": []})).into_response())
+        }
         Ok(record) => {
             tx.commit();
             let id = org.row(record).map(|r| r.id().to_owned());
@@ -81,6 +95,29 @@ pub(super) async fn edit(
         }
         Err(error) => Ok(refused(&error)),
     }
+}
+
+/// Longest time that a transaction stays open, milliseconds: an hour.
+const MAX_LATE_MS: f64 = 3_600_000.0;
+
+fn late(ms: f64) -> Result<i64, Refusal> {
+    #[expect(clippy::cast_possible_truncation, reason = "small, as checked")]
+    let whole = ms as i64;
+    let fits = (0.0..=MAX_LATE_MS).contains(&ms);
+    fits.then_some(whole)
+        .ok_or_else(|| bad(format!("visible_after_ms must be from 0 to {MAX_LATE_MS}")))
+}
+
+/// Commits what is due when the time has come, though nobody looks at the rows.
+fn commit_later(world: &Arc<World>, handle: &Arc<OrgHandle>, ms: i64) {
+    let (world, handle) = (Arc::downgrade(world), Arc::downgrade(handle));
+    let wait = std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    tokio::spawn(async move {
+        tokio::time::sleep(wait).await;
+        if let (Some(world), Some(handle)) = (world.upgrade(), handle.upgrade()) {
+            handle.org().commit_due(world.clock.now_ms());
+        }
+    });
 }
 
 /// The other rows that an edit names.

@@ -22,6 +22,8 @@ pub(super) struct Limits {
     long_request_ms: Option<u64>,
     /// Long requests at the same time (25; a developer org has 5).
     concurrent_long_requests: Option<usize>,
+    /// Milliseconds for which the rows of a write, their masters and accounts stay locked to other requests (0).
+    write_ms: Option<u64>,
     /// Megabytes for rows, 2 kB each; null is no limit.
     #[serde(default, deserialize_with = "super::given")]
     storage_mb: Option<Option<u64>>,
@@ -39,11 +41,14 @@ pub(super) async fn limits(State(world): State<Arc<World>>, Path(org): Path<Stri
 
 fn report(org: &OrgHandle) -> Value {
     let (long, most) = org.running.settings();
-    let storage = org.org().storage_mb;
+    let (storage, write_ms) = {
+        let org = org.org();
+        (org.storage_mb, org.write_ms)
+    };
     let usage = org.usage();
     json!({
         "daily_calls": usage.daily().0, "long_request_ms": u64::try_from(long.as_millis()).unwrap_or(u64::MAX),
-        "concurrent_long_requests": most, "storage_mb": storage, "foreign_calls_per_minute": usage.foreign_per_minute(),
+        "concurrent_long_requests": most, "storage_mb": storage, "write_ms": write_ms, "foreign_calls_per_minute": usage.foreign_per_minute(),
     })
 }
 
@@ -59,6 +64,9 @@ pub(super) async fn set(State(world): State<Arc<World>>, Path(org): Path<String>
         body.long_request_ms.map_or(long, Duration::from_millis),
         body.concurrent_long_requests.unwrap_or(most),
     );
+    if let Some(ms) = body.write_ms {
+        org.org().write_ms = ms;
+    }
     if let Some(storage) = body.storage_mb {
         org.org().storage_mb = storage;
     }

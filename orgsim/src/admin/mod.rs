@@ -217,5 +217,8 @@ struct Offset {
 #[utoipa::path(post, path = "/clock", request_body(content = Offset, example = json!({"offset_ms": 60_000})), responses((status = 200, description = "The new time")))]
 async fn set_clock(State(world): State<Arc<World>>, Json(body): Json<Offset>) -> Json<Value> {
     world.clock.set_offset(body.offset_ms);
+    for org in &world.orgs {
+        org.org().commit_due(world.clock.now_ms());
+    }
     clock(State(world)).await
 }

@@ -31,6 +31,8 @@ pub(super) struct Session<'a> {
     pub(super) base: String,
     pub(super) call: &'a Call,
     pub(super) fate: Fate,
+    /// The number under which it locks rows; 0 when it does not.
+    pub(super) request: u64,
     /// The org while a call that is all or nothing has it for itself.
     pub(super) held: Option<&'a dyn Held>,
 }
@@ -87,6 +89,7 @@ impl Session<'_> {
         caller.manner = Manner {
             allow_save: duplicates.split([';', ',']).any(allowed),
             // Without the header, and with a rule's id, the active rules run.
+            request: self.request,
             auto_assign: !self
                 .call
                 .header("sforce-auto-assign")
@@ -142,7 +145,7 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
     if fate.reset {
         return (Reply::empty(503), Cut::Nothing);
     }
-    let Some(_ticket) = org.running.begin(Instant::now()) else {
+    let Some(ticket) = org.running.begin(Instant::now()) else {
         let words = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
         return (reply::error(403, "REQUEST_LIMIT_EXCEEDED", words), Cut::Whole);
     };
@@ -156,28 +159,40 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call, segments: &[&str]) -
     let by_parts = matches!(rest, ["composite", "batch", ..]);
     let allowed = by_parts || org.usage().count(kind(&call.method, rest), world.clock.now_ms());
     let base = format!("/services/data/{version}");
-    let session = Session {
-        world,
-        org: Arc::clone(&org),
-        user,
-        version: number,
-        base,
-        call,
-        fate,
-        held: None,
+    let write_ms = if call.method == Method::GET {
+        0
+    } else {
+        org.org().write_ms
     };
+    let request = if write_ms > 0 { ticket.number() } else { 0 };
+    let cut = fate.cut;
     let answer = if allowed {
+        let session = Session {
+            world,
+            org: Arc::clone(&org),
+            user,
+            version: number,
+            base,
+            call,
+            fate,
+            request,
+            held: None,
+        };
         route(&session, rest)
     } else {
         reply::error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
     };
-    let info = session.org.usage().limit_info();
+    if request > 0 {
+        tokio::time::sleep(Duration::from_millis(write_ms)).await;
+        org.org().release(request);
+    }
+    let info = org.usage().limit_info();
     let answer = answer
         .with("sforce-limit-info", info)
         .with("cache-control", "no-cache,must-revalidate,max-age=0,no-store,private")
         .with("x-content-type-options", "nosniff")
         .with("vary", "Accept-Encoding");
-    (answer, session.fate.cut)
+    (answer, cut)
 }
 
 fn version_number(world: &World, version: &str) -> Option<u32> {
@@ -211,6 +226,7 @@ pub(super) fn inner(outer: &Session<'_>, call: &Call) -> Reply {
         base: format!("/services/data/{version}"),
         call,
         fate: outer.fate.clone(),
+        request: outer.request,
         held: outer.held,
     };
     route(&session, rest)

@@ -166,7 +166,9 @@ pub(super) fn changed(session: &Session<'_>, place: usize, deleted: bool) -> Res
         .rows()
         .filter(|r| r.is_deleted() == deleted && (start..end).contains(&stamp(r)))
         .collect();
-    let covered = format_instant(end.min(session.now() - session.now().rem_euclid(60)));
+    // A transaction that is still open may bring rows with older stamps.
+    let settled = org.oldest_open().unwrap_or(i64::MAX).min(session.now());
+    let covered = format_instant(end.min(settled - settled.rem_euclid(60)));
     let body = if deleted {
         let purged = org.table(place).purged().filter(|(_, at)| (start..end).contains(at));
         let records: Vec<Value> = rows

@@ -109,7 +109,15 @@ fn next(session: &Session<'_>, locator: &str) -> Result<Reply, Reply> {
         page: size,
         ..
     } = &*cursor;
-    if *user != session.user.id || offset > rows.len() {
+    if *user != session.user.id {
+        // The words are from memory.
+        return Err(reply::error(
+            400,
+            "UNAUTHORIZED_USER_FOR_CURSOR",
+            "query cursor does not belong to the user",
+        ));
+    }
+    if offset > rows.len() {
         return Err(invalid());
     }
     let end = rows.len().min(offset + size);

@@ -30,6 +30,7 @@ impl Transaction<'_> {
         let schema = std::sync::Arc::clone(&self.org.schema);
         allowed(!schema.sobjects[record.sobject].denied.delete)?;
         self.run_delete_rules(&schema, record, &row.cells)?;
+        self.check_locks(&schema, record, &row.cells)?;
         let (mut family, mut seen) = (vec![record], HashSet::from([record]));
         let mut next = 0;
         while let Some(parent) = family.get(next).copied() {

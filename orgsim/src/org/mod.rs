@@ -16,6 +16,7 @@ mod id;
 mod input;
 mod instant;
 mod key;
+mod late;
 mod merge;
 mod organisation;
 mod record_type;

@@ -73,6 +73,8 @@ pub struct Manner {
     pub allow_save: bool,
     /// Lets assignment rules say who owns the rows.
     pub auto_assign: bool,
+    /// The request's number where its rows stay locked until it ends; 0 where they do not.
+    pub request: u64,
 }
 
 /// One org: schema, rows and what was committed.
@@ -94,6 +96,8 @@ pub struct Org {
     /// Rows that went to the recycle bin with a parent: they come back with it.
     pub(super) went_with: HashMap<RecordRef, Vec<RecordRef>>,
     pub(super) fence: bool,
+    /// Milliseconds for which a request's rows stay locked after it wrote them: how long its triggers would take.
+    pub(crate) write_ms: u64,
     /// Room for rows in megabytes; None is no limit.
     pub(crate) storage_mb: Option<u64>,
     /// What `TODAY()` and `NOW()` of formula fields are made of, seconds since 1970.
@@ -102,6 +106,8 @@ pub struct Org {
     pub(super) fence_refusals: u64,
     /// Rows in the recycle bin, with the time of their deletion, oldest first; some have come back.
     pub(super) bin: VecDeque<(i64, RecordRef)>,
+    /// Rows that somebody has for himself.
+    pub(super) locks: super::late::Locks,
     /// Changes of a call that is all or nothing.
     pub(super) held: Option<super::held::Held>,
 }
@@ -140,9 +146,11 @@ impl Org {
             went_with: HashMap::new(),
             fence,
             read_at: now,
+            write_ms: 0,
             storage_mb: None,
             fence_refusals: 0,
             bin: VecDeque::new(),
+            locks: Default::default(),
             held: None,
         };
         org.furnish(now);

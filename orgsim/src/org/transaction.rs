@@ -61,6 +61,17 @@ impl<'o> Transaction<'o> {
         });
     }
 
+    /// Puts a row that is shared with somebody.
+    pub(super) fn put_shared(&mut self, record: RecordRef, kind: ChangeKind, row: Arc<Row>) {
+        let before = self.org.tables[record.sobject].put(record.slot, Some(row));
+        self.adopt(record, kind, before);
+    }
+
+    /// The rows changed so far, oldest first, and how.
+    pub(super) fn changed_kinds(&self) -> Vec<(RecordRef, ChangeKind)> {
+        self.changes.iter().map(|change| (change.record, change.kind)).collect()
+    }
+
     /// The rows changed so far, oldest first, each as it was before.
     pub(super) fn changed(&self) -> Vec<(RecordRef, Option<Arc<Row>>)> {
         self.changes
@@ -81,6 +92,7 @@ impl<'o> Transaction<'o> {
 
     fn settle(mut self, tell: bool) {
         self.roll_up();
+        self.hold_locks();
         let changes = std::mem::take(&mut self.changes);
         if changes.is_empty() {
             return;

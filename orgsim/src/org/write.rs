@@ -75,6 +75,8 @@ impl Transaction<'_> {
         self.assign_owner(&schema, sobject, None, &mut cells);
         let parents = self.run_rules(&schema, sobject, None, &mut cells)?;
         self.check_duplicates(object, record, None, &cells)?;
+        self.check_locks(&schema, record, &*cells)?;
+        self.check_open_values(&schema, sobject, &cells)?;
         self.check_unique(record, &*cells)?;
         self.put(record, ChangeKind::Create, Row::of(&cells));
         self.update_parents(&schema, parents);
@@ -131,6 +133,8 @@ impl Transaction<'_> {
         self.assign_owner(&schema, record.sobject, Some(&before.cells), &mut cells);
         let parents = self.run_rules(&schema, record.sobject, Some(&before.cells), &mut cells)?;
         self.check_duplicates(object, record, Some(&before.cells), &cells)?;
+        self.check_locks(&schema, record, &*cells)?;
+        self.check_open_values(&schema, record.sobject, &cells)?;
         self.check_unique(record, &*cells)?;
         self.stamp(&mut cells);
         self.put(record, ChangeKind::Update, Row::of(&cells));

@@ -19,6 +19,7 @@ mod composite;
 mod describes;
 mod faults;
 mod fence;
+mod late;
 mod limits;
 mod load;
 mod merges;

@@ -135,6 +135,7 @@ fn together(session: &Session<'_>, subrequests: &[Subrequest<'_>], all_or_none: 
             base: session.base.clone(),
             call: session.call,
             fate: session.fate.clone(),
+            request: session.request,
             held: Some(&held),
         };
         in_order(&inner, subrequests, true)
