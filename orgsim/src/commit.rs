@@ -73,6 +73,18 @@ pub struct Disturbance {
     pub delay_ms: u64,
     /// The next change becomes a `GAP_…` event (once).
     pub gap: bool,
+    /// Share of events that are delivered twice, with another replay id each, 0–100.
+    pub duplicate_percent: f64,
+    /// Share of events that overtake the one before them in their transaction, 0–100.
+    pub swap_percent: f64,
+    /// Streams stay open, and neither an event nor a sign of life comes.
+    pub silent: bool,
+    /// Streams that may be open at once.
+    pub max_clients: Option<usize>,
+    /// Events that may still be delivered, to all subscribers together; `Some(None)` is no limit, None leaves it as it is.
+    pub allowance: Option<Option<u64>>,
+    /// Ends all streams that are open now with this error code, e.g. `service.unavailable`; `reset` has none.
+    pub end_streams: Option<String>,
     /// Replay ids below this one are no longer valid, and their events are gone.
     pub expire_replay_before: Option<Vec<u8>>,
 }

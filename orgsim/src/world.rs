@@ -1,12 +1,13 @@
 //! All orgs of one simulator, with everything around their rows: apps, tokens, counts, faults, cursors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use arcstr::ArcStr;
 use serde_json::{Value, json};
 
 use crate::bulk::Jobs;
+use crate::bus::Channel;
 use crate::clock::Clock;
 use crate::commit::{Commit, CommitSink, Disturbance};
 use crate::cursors::Cursors;
@@ -35,6 +36,7 @@ pub(crate) struct OrgHandle {
     pub(crate) running: Running,
     /// Its objects, and what its users see of them.
     pub(crate) views: Views,
+    channels: Mutex<BTreeMap<String, Arc<Channel>>>,
     org: Mutex<Org>,
     access: Mutex<Access>,
     usage: Mutex<Usage>,
@@ -68,6 +70,7 @@ impl OrgHandle {
             identity,
             running: Running::default(),
             views: Views::new(Arc::clone(&org.schema)),
+            channels: Mutex::default(),
             org: Mutex::new(org),
             access: Mutex::new(access),
             usage: Mutex::new(Usage::new(options.daily_calls)),
@@ -87,6 +90,11 @@ impl OrgHandle {
     pub(crate) fn org_as(&self, user: &str, now: i64) -> Seen<'_> {
         let view = self.views.of(user);
         Seen::new(self.org(), view, now)
+    }
+
+    /// Its custom channels by name, locked.
+    pub(crate) fn channels(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Channel>>> {
+        lock(&self.channels)
     }
 
     /// Its apps, logins and tokens, locked.
@@ -332,6 +340,24 @@ impl Directory for World {
             name: sobject.name.to_string(),
             fields,
         })
+    }
+
+    fn user(&self, org_id: &str, token: &str) -> Option<Arc<str>> {
+        let mut access = self.by_id(org_id)?.access();
+        let session = access.sessions.enter(token, self.clock.now_ms())?;
+        Some(Arc::clone(&session.user.id))
+    }
+
+    fn may_receive(&self, org_id: &str, user: &str, entity: &str) -> bool {
+        let Some(org) = self.by_id(org_id) else { return false };
+        let permissions = org.views.permissions(user);
+        permissions
+            .get(entity)
+            .is_none_or(|access| access.read && access.view_all)
+    }
+
+    fn channel(&self, org_id: &str, name: &str) -> Option<Arc<Channel>> {
+        self.by_id(org_id)?.channels().get(name).cloned()
     }
 
     fn captured(&self, org_id: &str) -> Vec<String> {

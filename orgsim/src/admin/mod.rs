@@ -2,6 +2,7 @@
 
 mod apps;
 mod edit;
+mod events;
 mod limits;
 mod load;
 mod login;
@@ -24,7 +25,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use crate::commit::Disturbance;
 use crate::faults::Rule;
 use crate::world::{OrgHandle, World};
 
@@ -106,7 +106,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<World>>)> {
         ("/orgs/{org}/login-settings", post(login::set_settings)),
         ("/orgs/{org}/revoke", post(login::revoke)),
         ("/orgs/{org}/move", post(login::move_away)),
-        ("/orgs/{org}/events", post(events)),
+        ("/orgs/{org}/events", post(events::events)),
+        ("/orgs/{org}/channels", get(events::channels).post(events::set_channel)),
         ("/clock", get(clock).post(set_clock)),
     ]
 }
@@ -155,50 +156,6 @@ async fn set_faults(State(world): State<Arc<World>>, Path(org): Path<String>, Js
 async fn expire_tokens(State(world): State<Arc<World>>, Path(org): Path<String>) -> Answer {
     find(&world, &org)?.access().sessions.end_where(|_| true);
     Ok(Json(json!({"expired": true})))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Events {
-    /// Chance of a commit not to be told.
-    #[serde(default)]
-    drop_percent: f64,
-    /// Milliseconds from commit to delivery.
-    #[serde(default)]
-    delay_ms: u64,
-    /// The next commits are told as gaps.
-    #[serde(default)]
-    gap: bool,
-    /// A replay id in hex: it and all before it are gone.
-    expire_replay_before: Option<String>,
-}
-
-/// Disturbs the delivery of change events.
-#[utoipa::path(post, path = "/orgs/{org}/events", request_body(content = Events, example = json!({"delay_ms": 0})), responses((status = 200, description = "Done")))]
-async fn events(State(world): State<Arc<World>>, Path(org): Path<String>, Json(body): Json<Events>) -> Answer {
-    let org = find(&world, &org)?;
-    let expire = body
-        .expire_replay_before
-        .map(|hex| from_hex(&hex).ok_or_else(|| bad("expire_replay_before must be hex")))
-        .transpose()?;
-    let disturbance = Disturbance {
-        drop_percent: body.drop_percent,
-        delay_ms: body.delay_ms,
-        gap: body.gap,
-        expire_replay_before: expire,
-    };
-    world.disturb(&org.identity.org_id, disturbance);
-    Ok(Json(json!({"set": true})))
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok())
-        .collect()
 }
 
 /// The time of all orgs.

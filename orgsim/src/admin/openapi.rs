@@ -7,7 +7,7 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{apps, edit, limits, load, login, look, schema, snapshot, users};
+use super::{apps, edit, events, limits, load, login, look, schema, snapshot, users};
 
 /// Why a call was refused, and what to do.
 #[derive(Serialize, ToSchema)]
@@ -52,7 +52,9 @@ pub(super) struct Problem {
         login::set_settings,
         login::revoke,
         login::move_away,
-        super::events,
+        events::events,
+        events::channels,
+        events::set_channel,
         super::clock,
         super::set_clock,
         document

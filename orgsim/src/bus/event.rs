@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::avro::Datum;
 use super::body::Body;
+use super::channel::Header;
 use super::random;
 use super::schema::EventSchema;
 use super::several::Several;
@@ -18,6 +19,19 @@ use crate::org::Row;
 /// Positions of the change types in the schema's enum.
 const GAP_OFFSET: u8 = 4;
 const GAP_OVERFLOW: u8 = 8;
+
+/// The symbols of the schema's enum, in order.
+const CHANGE_TYPES: [&str; 9] = [
+    "CREATE",
+    "UPDATE",
+    "DELETE",
+    "UNDELETE",
+    "GAP_CREATE",
+    "GAP_UPDATE",
+    "GAP_DELETE",
+    "GAP_UNDELETE",
+    "GAP_OVERFLOW",
+];
 
 /// What overflow events have instead of record ids.
 const NO_RECORD: &str = "000000000000000AAA";
@@ -187,6 +201,16 @@ impl Event {
                 let (datum, key) = encode(&self.commit, self.change_type, self.sequence, &body);
                 (Cow::Owned(datum), key)
             }
+        }
+    }
+
+    /// A field of the header, for filters.
+    pub(crate) fn header(&self, header: Header) -> &str {
+        match header {
+            Header::EntityName => &self.schema.entity,
+            Header::ChangeOrigin => &self.commit.change_origin,
+            Header::CommitUser => &self.commit.commit_user,
+            Header::ChangeType => CHANGE_TYPES[usize::from(self.change_type.0)],
         }
     }
 

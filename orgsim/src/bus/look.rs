@@ -53,11 +53,14 @@ pub(crate) struct Portion {
     pub(crate) bytes: usize,
 }
 
+/// Whether the subscriber may be told of an object.
+pub(crate) type May<'m> = &'m dyn Fn(&str) -> bool;
+
 impl OrgLog {
     /// The next events of `topic` after `cursor`.
-    pub(crate) fn look(&self, topic: &Topic, mut cursor: Cursor, portion: Portion) -> Look {
+    pub(crate) fn look(&self, topic: &Topic, may: May<'_>, mut cursor: Cursor, portion: Portion) -> Look {
         loop {
-            match self.glance(topic, cursor, portion) {
+            match self.glance(topic, may, cursor, portion) {
                 Ok(look) => return look,
                 Err(further) => cursor = further,
             }
@@ -65,7 +68,7 @@ impl OrgLog {
     }
 
     /// Goes through at most `STRETCH` events; Err is the place to go on from.
-    fn glance(&self, topic: &Topic, cursor: Cursor, portion: Portion) -> Result<Look, Cursor> {
+    fn glance(&self, topic: &Topic, may: May<'_>, cursor: Cursor, portion: Portion) -> Result<Look, Cursor> {
         let now = Instant::now();
         let mut state = self.lock();
         if state.allowance == Some(0) {
@@ -95,7 +98,8 @@ impl OrgLog {
                 break;
             }
             seen += 1;
-            if topic.selects(&placed.event.schema.entity)
+            if topic.selects(&placed.event)
+                && may(&placed.event.schema.entity)
                 && !found.take(placed, topic, &state.keys, most, portion.bytes)
             {
                 break;
@@ -143,14 +147,10 @@ impl Found {
         bytes: usize,
     ) -> bool {
         let event = &placed.event;
-        let parts = if *topic == Topic::Enriched {
-            event.records().len()
-        } else {
-            1
-        };
+        let parts = if topic.is_enriched() { event.records().len() } else { 1 };
         let mut part = self.cursor.partly;
         while part < parts {
-            let payload = if *topic == Topic::Enriched {
+            let payload = if topic.is_enriched() {
                 let current = event
                     .records()
                     .get(part)

@@ -7,6 +7,7 @@
 mod avro;
 mod bitmap;
 mod body;
+mod channel;
 mod compound;
 mod diff;
 mod event;
@@ -32,10 +33,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use channel::{Channel, Filter};
 pub use listen::{SelfSigned, ServeError, serve};
 
 use crate::commit::{Commit, CommitSink, Disturbance};
-use crate::directory::Directory;
+use crate::directory::{Directory, EntitySchema};
 use intake::Job;
 use org::OrgLog;
 use random::Chance;
@@ -44,6 +46,25 @@ use topic::Topic;
 
 /// Commits that may wait for the intake thread. Beyond it their events are lost, and the log says so.
 const BACKLOG: usize = 65_536;
+
+/// Whether streams can be ended with this error code.
+pub(crate) fn is_stream_error(code: &str) -> bool {
+    Refusal::named(code).is_some()
+}
+
+/// The event schema of an object as it is now: its id, and its text.
+pub(crate) fn event_schema(org_id: &str, described: &EntitySchema) -> (String, String) {
+    let schema = schema::EventSchema::new(org_id, described);
+    (schema.id, schema.json)
+}
+
+/// The object whose changes an event such as `AccountChangeEvent` tells.
+pub(crate) fn entity_of_event(event: &str) -> Option<String> {
+    match Topic::parse(&format!("/data/{event}"))? {
+        Topic::Entity(entity) => Some(entity),
+        _ => None,
+    }
+}
 
 /// How a bus behaves; the default is what live orgs do.
 #[derive(Debug, Clone, Copy)]
@@ -191,10 +212,16 @@ impl Shared {
 
     /// The topic called `name`, if the org has it: an object's topic is there when its changes are captured.
     fn topic(&self, org_id: &str, name: &str) -> Result<Topic, Refusal> {
-        Topic::parse(name)
+        let custom = || {
+            Some(Topic::Channel(
+                self.directory.channel(org_id, name.strip_prefix("/data/")?)?,
+            ))
+        };
+        custom()
+            .or_else(|| Topic::parse(name))
             .filter(|topic| match topic {
                 Topic::Entity(entity) => self.directory.captured(org_id).contains(entity),
-                Topic::All | Topic::Enriched => true,
+                Topic::All | Topic::Enriched | Topic::Channel(_) => true,
             })
             .ok_or_else(|| Refusal::TopicNotFound {
                 org_id: org_id.to_owned(),

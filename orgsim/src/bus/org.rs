@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::event::Event;
 use super::look::Cursor;
 use super::random::{self, Chance};
+use super::refusal::Refusal;
 use super::replay;
 use super::schema::{self, EventSchema};
 use crate::commit::Disturbance;
@@ -45,6 +46,9 @@ pub(crate) struct State {
     /// Newest commit time and when it came: together the org's clock.
     clock: Option<(i64, Instant)>,
     disturbance: Disturbance,
+    /// How often streams were ended on purpose, and with what the last time.
+    ended: u64,
+    end_with: Option<Refusal>,
     schemas: HashMap<String, Arc<EventSchema>>,
     by_entity: HashMap<String, (u64, Arc<EventSchema>)>,
     pub(crate) keys: HashMap<ArcStr, Option<ArcStr>>,
@@ -112,6 +116,8 @@ impl OrgLog {
         let unseen = u64::from(events.is_empty() && changes > 0);
         state.tip += unseen;
         let delay = Duration::from_millis(state.disturbance.delay_ms);
+        let swap_percent = state.disturbance.swap_percent;
+        let mut first = None;
         for event in events {
             // Three of four ids follow each other directly.
             let roll = self.chance.next();
@@ -123,15 +129,24 @@ impl OrgLog {
             if self.chance.strikes(state.disturbance.drop_percent) {
                 continue;
             }
-            let id = state.tip;
-            // An event never overtakes one before it, also when the delay was shortened.
-            let visible = state.events.back().map_or(now, |last| last.visible).max(now + delay);
-            state.events.push_back(Placed {
-                id,
-                commit_ms,
-                visible,
-                event: Arc::new(event),
-            });
+            let event = Arc::new(event);
+            if let Some(last) = state
+                .events
+                .back_mut()
+                .filter(|last| first.is_some_and(|first| last.id >= first))
+                && self.chance.strikes(swap_percent)
+            {
+                // It overtakes the one before it, of the same transaction: ids stay in order.
+                let before = std::mem::replace(&mut last.event, event);
+                state.push(commit_ms, now + delay, before);
+                continue;
+            }
+            first.get_or_insert(state.tip);
+            if self.chance.strikes(state.disturbance.duplicate_percent) {
+                state.push(commit_ms, now + delay, Arc::clone(&event));
+                state.tip += 1;
+            }
+            state.push(commit_ms, now + delay, event);
         }
         state.purge(self.retained, now);
         drop(state);
@@ -154,9 +169,33 @@ impl OrgLog {
                 None => tracing::warn!(org = %self.id, "expire_replay_before is no replay id: ignored"),
             }
         }
+        if let Some(allowance) = disturbance.allowance {
+            state.allowance = allowance;
+        }
+        if let Some(refusal) = disturbance.end_streams.as_deref().and_then(Refusal::named) {
+            state.ended += 1;
+            state.end_with = Some(refusal);
+        }
         state.disturbance = disturbance;
         drop(state);
         self.changes.send_replace(());
+    }
+
+    /// How often streams were ended on purpose, and with what.
+    pub(crate) fn ended(&self) -> (u64, Refusal) {
+        let state = self.lock();
+        (state.ended, state.end_with.clone().unwrap_or(Refusal::Unavailable))
+    }
+
+    /// Whether streams stay open and say nothing.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.lock().disturbance.silent
+    }
+
+    /// Whether as many streams as allowed are open, the one that asks among them.
+    pub(crate) fn is_full(&self) -> bool {
+        let most = self.lock().disturbance.max_clients;
+        most.is_some_and(|most| self.subscribers() > most)
     }
 
     /// Whether the next change is to become a gap event; asked once an armed gap.
@@ -226,6 +265,18 @@ impl OrgLog {
 }
 
 impl State {
+    /// Puts an event at the tip.
+    fn push(&mut self, commit_ms: i64, visible: Instant, event: Arc<Event>) {
+        // An event never overtakes one before it, also when the delay was shortened.
+        let visible = self.events.back().map_or(visible, |last| last.visible.max(visible));
+        self.events.push_back(Placed {
+            id: self.tip,
+            commit_ms,
+            visible,
+            event,
+        });
+    }
+
     /// The newest id that a subscriber who saw everything visible may resume from.
     pub(crate) fn visible_tip(&self, now: Instant) -> u64 {
         let visible = self.events.partition_point(|placed| placed.visible <= now);

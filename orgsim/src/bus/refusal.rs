@@ -21,6 +21,10 @@ pub(crate) enum Refusal {
     RequestedInvalid,
     /// The org's delivery allowance is used up. Text: Platform Events guide.
     LimitExceeded,
+    /// Too many streams at once. The text is from memory.
+    TooManyClients,
+    /// The network: no code of Salesforce's [observed: forcedotcom/pub-sub-api].
+    Reset,
     /// Text: pozil/pub-sub-api-java-client issue 2.
     TopicNotFound { org_id: String, topic: String },
     /// A later request of a stream names another topic.
@@ -36,6 +40,23 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// The one with this error code, without the prefix that all have; `reset` is the network's.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let known = [
+            Self::Unauthenticated,
+            Self::ReplayInvalid,
+            Self::ReplayCorrupted,
+            Self::RequestedInvalid,
+            Self::LimitExceeded,
+            Self::TooManyClients,
+            Self::Unavailable,
+        ];
+        if name == "reset" {
+            return Some(Self::Reset);
+        }
+        known.into_iter().find(|refusal| refusal.parts().1 == Some(name))
+    }
+
     /// The status of a call `rpc` (`Subscribe`, `GetTopic`, …) with this id.
     pub(crate) fn status(&self, rpc: &'static str, rpc_id: &str) -> Status {
         let (code, error_code, text) = self.parts();
@@ -81,6 +102,12 @@ impl Refusal {
                 Some("subscription.limit.exceeded"),
                 "You have exceeded the event delivery limit for your org.",
             ),
+            Self::TooManyClients => (
+                Code::ResourceExhausted,
+                Some("concurrent.client.limit.exceeded"),
+                "You have exceeded the number of concurrent clients for your org.",
+            ),
+            Self::Reset => (Code::Unavailable, None, "RST_STREAM closed stream."),
             Self::TopicNotFound { org_id, topic } => {
                 let text = format!(
                     "The topic information for org CORE/prod/{org_id} and topic {topic} not found. \

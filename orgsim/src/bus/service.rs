@@ -61,7 +61,7 @@ impl Service {
                     .map(|described| org.schema(&described).id.clone())
                     .unwrap_or_default()
             }
-            Topic::All | Topic::Enriched => String::new(),
+            Topic::All | Topic::Enriched | Topic::Channel(_) => String::new(),
         };
         Ok(TopicInfo {
             topic_name: name,
@@ -101,8 +101,20 @@ impl PubSub for Service {
         let org = self
             .org(request.metadata())
             .map_err(|refusal| refusal.status("Subscribe", &rpc_id))?;
+        let token = request
+            .metadata()
+            .get("accesstoken")
+            .and_then(|token| token.to_str().ok());
+        let user = token.and_then(|token| self.shared.directory.user(&org.id, token));
         let requests = request.into_inner();
-        let call = Subscription::new(Arc::clone(&self.shared), org, rpc_id, requests, self.closing.clone());
+        let call = Subscription::new(
+            Arc::clone(&self.shared),
+            org,
+            user,
+            rpc_id,
+            requests,
+            self.closing.clone(),
+        );
         Ok(Response::new(Box::pin(call.responses())))
     }
 

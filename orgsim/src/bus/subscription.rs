@@ -24,7 +24,11 @@ const RESPONSE_BYTES: usize = 3_000_000;
 pub(crate) struct Subscription {
     shared: Arc<Shared>,
     org: Arc<OrgLog>,
+    /// Who listens.
+    user: Option<Arc<str>>,
     rpc_id: String,
+    /// How often streams were ended on purpose before this one.
+    ended: u64,
     /// None once the client has sent its last request.
     requests: Option<Streaming<FetchRequest>>,
     /// Set by the first request.
@@ -56,14 +60,17 @@ impl Subscription {
     pub(crate) fn new(
         shared: Arc<Shared>,
         org: Arc<OrgLog>,
+        user: Option<Arc<str>>,
         rpc_id: String,
         requests: Streaming<FetchRequest>,
         closing: watch::Receiver<bool>,
     ) -> Self {
         let changes = org.changes();
         Self {
+            ended: org.ended().0,
             shared,
             org,
+            user,
             rpc_id,
             requests: Some(requests),
             started: None,
@@ -103,6 +110,8 @@ impl Subscription {
                 Wake::ClientGone => return Ok(None),
                 Wake::Changed => {}
                 Wake::Closing => return Err(Refusal::Unavailable),
+                // A silent stream lives without a sign of it.
+                Wake::Deadline if self.org.is_silent() => self.since = Instant::now(),
                 // Requests stopped coming: the server closes the stream.
                 Wake::Deadline if self.pending == 0 => return Ok(None),
                 Wake::Deadline => return Ok(Some(self.keep_alive())),
@@ -112,6 +121,14 @@ impl Subscription {
 
     /// Delivers what there is, as far as it is asked for.
     fn look(&mut self) -> Result<Found, Refusal> {
+        let (ended, refusal) = self.org.ended();
+        if ended != self.ended {
+            return Err(refusal);
+        }
+        if self.org.is_silent() {
+            self.changes.borrow_and_update();
+            return Ok(Found::Nothing { again: None });
+        }
         let Some(started) = self.started.as_mut().filter(|_| self.pending > 0) else {
             return Ok(Found::Nothing { again: None });
         };
@@ -121,7 +138,12 @@ impl Subscription {
             events: self.pending,
             bytes: RESPONSE_BYTES,
         };
-        match self.org.look(&started.topic, started.cursor, portion) {
+        let (directory, org_id, user) = (&self.shared.directory, &self.org.id, &self.user);
+        let may = |entity: &str| {
+            user.as_ref()
+                .is_none_or(|user| directory.may_receive(org_id, user, entity))
+        };
+        match self.org.look(&started.topic, &may, started.cursor, portion) {
             Look::Events(deliveries, cursor) => {
                 started.cursor = cursor;
                 self.pending -= deliveries.len().min(self.pending);
@@ -219,6 +241,9 @@ impl Subscription {
 
     async fn start(&self, request: FetchRequest) -> Result<Started, Refusal> {
         let topic = self.shared.topic(&self.org.id, &request.topic_name)?;
+        if self.org.is_full() {
+            return Err(Refusal::TooManyClients);
+        }
         // What was published before this call is in the log before its start is looked up.
         self.shared.barrier().await;
         let cursor = match request.replay_preset() {

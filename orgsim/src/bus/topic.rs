@@ -1,5 +1,10 @@
 //! What a topic name selects.
 
+use std::sync::Arc;
+
+use super::channel::Channel;
+use super::event::Event;
+
 /// A topic that can be subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Topic {
@@ -9,6 +14,8 @@ pub(crate) enum Topic {
     Entity(String),
     /// A custom channel: all captured objects, enriched with the key, merged events taken apart.
     Enriched,
+    /// A custom channel that an admin has made.
+    Channel(Arc<Channel>),
 }
 
 /// The custom channel of an org's event package.
@@ -33,11 +40,28 @@ impl Topic {
         .filter(|topic| !matches!(topic, Self::Entity(entity) if entity.is_empty() || entity == "__c"))
     }
 
-    /// Whether events of `entity` are on the topic.
-    pub(crate) fn selects(&self, entity: &str) -> bool {
+    /// Whether an event is on the topic.
+    pub(crate) fn selects(&self, event: &Event) -> bool {
+        let entity = &event.schema.entity;
         match self {
             Self::Entity(only) => only == entity,
             Self::All | Self::Enriched => true,
+            Self::Channel(channel) => {
+                (channel.entities.is_empty() || channel.entities.contains(entity))
+                    && channel
+                        .filter
+                        .as_ref()
+                        .is_none_or(|filter| filter.passes(&|header| event.header(header)))
+            }
+        }
+    }
+
+    /// Whether merged events come apart, and updates and deletes carry the key.
+    pub(crate) fn is_enriched(&self) -> bool {
+        match self {
+            Self::Enriched => true,
+            Self::Channel(channel) => channel.enriched,
+            Self::All | Self::Entity(_) => false,
         }
     }
 }

@@ -254,6 +254,8 @@ fn route(session: &Session<'_>, rest: &[&str]) -> Reply {
         [] => Ok(meta::resources(session)),
         ["limits"] => Ok(meta::limits(session)),
         ["limits", "recordCount"] => Ok(meta::record_count(session)),
+        ["event", "eventSchema", id] => meta::event_schema(session, meta::EventSchema::Id(id)),
+        ["sobjects", event, "eventSchema"] => meta::event_schema(session, meta::EventSchema::Event(event)),
         ["query", rest @ ..] => query::handle(session, rest, false),
         ["queryAll", rest @ ..] => query::handle(session, rest, true),
         ["sobjects"] => meta::describe_global(session),

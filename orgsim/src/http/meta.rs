@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::condition::Version;
 use super::data::Session;
 use super::reply::{self, Reply};
+use crate::bus;
+use crate::directory::Directory;
 use crate::org::{RowError, format_instant, parse_instant};
 use crate::schema::{self, Schema, column};
 use crate::world::World;
@@ -129,6 +131,33 @@ fn described(session: &Session<'_>, describe: impl Fn(&Schema) -> Value) -> Resu
 pub(super) fn etag(text: &str) -> String {
     let hash = foldhash::quality::FixedState::with_seed(0).hash_one(text);
     format!("\"{:08x}\"", hash & 0xFFFF_FFFF)
+}
+
+/// `…/event/eventSchema/{id}` and `…/sobjects/{event}/eventSchema` [V:S15]. Only the present schema of an object has an id.
+pub(super) fn event_schema(session: &Session<'_>, wanted: EventSchema<'_>) -> Result<Reply, Reply> {
+    let missing = || reply::row_error(&RowError::not_found());
+    let world: &dyn Directory = &**session.world;
+    let org_id = &session.org.identity.org_id;
+    let of = |entity: &str| Some(bus::event_schema(org_id, &world.entity(org_id, entity)?));
+    let captured = world.captured(org_id);
+    let (id, text) = match wanted {
+        EventSchema::Id(id) => captured
+            .iter()
+            .filter_map(|entity| of(entity))
+            .find(|(known, _)| known == id),
+        EventSchema::Event(event) => bus::entity_of_event(event)
+            .filter(|e| captured.contains(e))
+            .and_then(|e| of(&e)),
+    }
+    .ok_or_else(missing)?;
+    let reply = Reply::json(200, text);
+    Ok(reply.with("event-schema-id", id))
+}
+
+/// What names an event schema.
+pub(super) enum EventSchema<'n> {
+    Id(&'n str),
+    Event(&'n str),
 }
 
 /// `…/updated` and `…/deleted`: seconds of `start` and `end` are ignored [V:D-GETDEL-SOAP].

@@ -198,3 +198,119 @@ async fn very_large_transactions_overflow() {
     );
     assert!(!events[3].records[0].starts_with("003"));
 }
+
+#[tokio::test]
+async fn an_event_may_come_twice_under_another_replay_id() {
+    let served = Served::new(Orgs::new());
+    let twice = Disturbance {
+        duplicate_percent: 100.0,
+        ..Disturbance::default()
+    };
+    disturb(&served, twice);
+    publish(&served, 1..=2);
+    let mut call = served
+        .client()
+        .await
+        .subscribe(ALL, ReplayPreset::Earliest, b"", 10)
+        .await;
+    let told = call.events(4).await;
+    let numbers: Vec<i64> = told.iter().map(|event| event.commit_number).collect();
+    assert_eq!(numbers, [1, 1, 2, 2]);
+    assert!(told.is_sorted_by(|a, b| a.replay < b.replay));
+}
+
+#[tokio::test]
+async fn an_event_may_overtake_another_of_its_transaction() {
+    let served = Served::new(Orgs::new());
+    let swapped = Disturbance {
+        swap_percent: 100.0,
+        ..Disturbance::default()
+    };
+    disturb(&served, swapped);
+    served.bus.publish(commit(1, (1..=3).map(created).collect()));
+    served.bus.publish(commit(2, vec![created(4)]));
+    let mut call = served
+        .client()
+        .await
+        .subscribe(ALL, ReplayPreset::Earliest, b"", 10)
+        .await;
+    let told = call.events(4).await;
+    let records: Vec<&str> = told.iter().map(|event| event.records[0].as_str()).collect();
+    let expected: Vec<String> = [2, 3, 1, 4].map(crate::orgs::id).to_vec();
+    assert_eq!(records, expected, "transactions stay in order");
+    assert!(told.is_sorted_by(|a, b| a.replay < b.replay));
+}
+
+#[tokio::test]
+async fn streams_end_with_the_error_that_was_asked_for() {
+    let served = Served::new(Orgs::new());
+    let mut client = served.client().await;
+    for (code, told) in [
+        ("service.unavailable", Some("service.unavailable")),
+        ("service.auth.error", Some("service.auth.error")),
+        ("reset", None),
+    ] {
+        let mut call = client.subscribe(ALL, ReplayPreset::Earliest, b"", 10).await;
+        publish(&served, 1..=1);
+        call.events(1).await;
+        let end = Disturbance {
+            end_streams: Some(code.to_owned()),
+            ..Disturbance::default()
+        };
+        disturb(&served, end);
+        let error = call.error().await;
+        assert_eq!(error_code(&error).as_deref(), told, "{code}");
+    }
+    // A stream that comes later lives.
+    let mut call = client.subscribe(ALL, ReplayPreset::Earliest, b"", 10).await;
+    assert_eq!(call.events(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_silent_stream_gives_no_sign_and_speaks_again() {
+    let options = BusOptions {
+        keep_alive: Duration::from_millis(30),
+        ..BusOptions::default()
+    };
+    let served = Served::with(Orgs::new(), options);
+    let mut call = served
+        .client()
+        .await
+        .subscribe(ALL, ReplayPreset::Earliest, b"", 10)
+        .await;
+    assert!(call.next().await.unwrap().unwrap().events.is_empty(), "a sign of life");
+    let silent = Disturbance {
+        silent: true,
+        ..Disturbance::default()
+    };
+    disturb(&served, silent);
+    served.bus.settled().await;
+    publish(&served, 1..=1);
+    served.bus.settled().await;
+    // What was sent before the silence may still come.
+    let quiet = async {
+        while let Ok(Some(response)) = call.responses.message().await {
+            assert!(response.events.is_empty());
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_millis(300), quiet).await.is_err());
+    disturb(&served, Disturbance::default());
+    assert_eq!(call.events(1).await[0].commit_number, 1);
+}
+
+#[tokio::test]
+async fn too_many_streams_are_refused() {
+    let served = Served::new(Orgs::new());
+    let one = Disturbance {
+        max_clients: Some(1),
+        ..Disturbance::default()
+    };
+    disturb(&served, one);
+    publish(&served, 1..=1);
+    let mut client = served.client().await;
+    let mut first = client.subscribe(ALL, ReplayPreset::Earliest, b"", 10).await;
+    first.events(1).await;
+    let mut second = client.subscribe(ALL, ReplayPreset::Earliest, b"", 10).await;
+    let error = second.error().await;
+    assert_eq!(error_code(&error).as_deref(), Some("concurrent.client.limit.exceeded"));
+}

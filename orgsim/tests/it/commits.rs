@@ -157,6 +157,7 @@ async fn the_directory_knows_tokens_and_fields() {
         delay_ms: 0,
         gap: true,
         expire_replay_before: Some(vec![0, 255]),
+        ..Disturbance::default()
     };
     assert_eq!(format!("{:?}", ear.disturbed.lock().unwrap()), format!("[{wanted:?}]"));
 }
