@@ -9,6 +9,8 @@ mod composite;
 mod condition;
 mod connection;
 mod data;
+#[cfg(test)]
+mod fuzz_test;
 mod meta;
 mod multipart;
 mod oauth;

@@ -36,7 +36,7 @@ async fn subscribe(server: &Server, topic: &str) -> Streaming<FetchResponse> {
 /// The payload of the next event.
 async fn next(answers: &mut Streaming<FetchResponse>) -> Vec<u8> {
     loop {
-        let answer = answers.message().await.unwrap().expect("the stream goes on");
+        let answer = answers.message().await.unwrap().unwrap();
         if let Some(event) = answer.events.into_iter().next() {
             return event.event.unwrap().payload.to_vec();
         }
