@@ -12,6 +12,7 @@ pub mod schema;
 mod admin;
 mod bulk;
 mod clock;
+mod cometd;
 mod cursors;
 mod faults;
 mod http;

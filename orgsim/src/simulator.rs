@@ -133,6 +133,7 @@ impl Simulator {
         })
         .await?;
         if let Some(bus) = made {
+            simulator.world.set_bus(&bus);
             let mut stopped = simulator.stop.subscribe();
             let (plain, tls) = (plain.into_std()?, tls.into_std()?);
             simulator.tasks.push(tokio::spawn(async move {

@@ -1,14 +1,15 @@
 //! All orgs of one simulator, with everything around their rows: apps, tokens, counts, faults, cursors.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use arcstr::ArcStr;
 use serde_json::{Value, json};
 
 use crate::bulk::Jobs;
-use crate::bus::Channel;
+use crate::bus::{Bus, Channel};
 use crate::clock::Clock;
+use crate::cometd::Clients;
 use crate::commit::{Commit, CommitSink, Disturbance};
 use crate::cursors::Cursors;
 use crate::directory::{Directory, EntityField, EntitySchema};
@@ -189,6 +190,8 @@ pub(crate) struct World {
     by_id: HashMap<String, usize>,
     base_url: OnceLock<String>,
     pending: Mutex<Pending>,
+    cometd: Mutex<Clients>,
+    bus: OnceLock<Weak<Bus>>,
     signing_key: OnceLock<Option<SigningKey>>,
 }
 
@@ -226,6 +229,8 @@ impl World {
             outlet,
             by_id,
             base_url: OnceLock::new(),
+            cometd: Mutex::new(Clients::new(Stream::new(options.seed, "cometd"))),
+            bus: OnceLock::new(),
             pending: Mutex::new(Pending::new(Stream::new(options.seed, "login pages"))),
             signing_key: OnceLock::new(),
         })
@@ -265,6 +270,21 @@ impl World {
             .iter()
             .find(|o| o.identity.name == name)
             .or_else(|| self.by_id(name))
+    }
+
+    /// The CometD clients, locked.
+    pub(crate) fn cometd(&self) -> MutexGuard<'_, Clients> {
+        lock(&self.cometd)
+    }
+
+    /// Says which bus hears the commits; the first call counts.
+    pub(crate) fn set_bus(&self, bus: &Arc<Bus>) {
+        self.bus.get_or_init(|| Arc::downgrade(bus));
+    }
+
+    /// The bus, where there is one and it lives.
+    pub(crate) fn bus(&self) -> Option<Arc<Bus>> {
+        self.bus.get()?.upgrade()
     }
 
     /// The open login and consent pages, locked.

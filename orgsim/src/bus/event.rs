@@ -21,7 +21,7 @@ const GAP_OFFSET: u8 = 4;
 const GAP_OVERFLOW: u8 = 8;
 
 /// The symbols of the schema's enum, in order.
-const CHANGE_TYPES: [&str; 9] = [
+pub(crate) const CHANGE_TYPES: [&str; 9] = [
     "CREATE",
     "UPDATE",
     "DELETE",

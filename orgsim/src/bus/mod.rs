@@ -10,8 +10,10 @@ mod body;
 mod channel;
 mod compound;
 mod diff;
+mod ear;
 mod event;
 mod intake;
+mod json;
 mod kind;
 mod listen;
 mod look;
@@ -34,6 +36,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use channel::{Channel, Filter};
+pub(crate) use ear::{Deaf, Ear};
 pub use listen::{SelfSigned, ServeError, serve};
 
 use crate::commit::{Commit, CommitSink, Disturbance};

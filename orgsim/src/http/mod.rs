@@ -5,6 +5,7 @@ mod bulk_ingest;
 mod bulk_query;
 mod bulk_run;
 mod collections;
+mod cometd;
 mod composite;
 mod condition;
 mod connection;
@@ -114,6 +115,7 @@ async fn work(world: &Arc<World>, call: Call) -> (Reply, Cut) {
             (oauth::handle(world, &call, &segments), Cut::Whole)
         }
         ["services", "Soap", rest @ ..] => (soap::handle(world, &call, rest), Cut::Whole),
+        ["cometd", _] => (cometd::handle(world, &call).await, Cut::Whole),
         ["services", "data", rest @ ..] => data::handle(world, &call, rest).await,
         _ => (reply::html(404, "URL No Longer Exists"), Cut::Whole),
     }

@@ -13,6 +13,7 @@ mod bulk_limits;
 mod bulk_query;
 mod bulk_work;
 mod collections;
+mod cometd;
 mod command;
 mod commits;
 mod composite;
