@@ -81,3 +81,19 @@ fn what_makes_no_sense_is_told() {
         assert!(problem.contains(words), "{problem}");
     }
 }
+
+#[test]
+fn the_readme_lists_every_code_once() {
+    let readme = include_str!("../../README.md");
+    let from = readme.find("### Error codes and how to get them").unwrap();
+    let mut listed: Vec<&str> = readme[from..]
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| !word.starts_with('{'))
+        .collect();
+    let mut known: Vec<&str> = catalogue::codes().collect();
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known);
+}

@@ -20,6 +20,7 @@ mod composite;
 mod describes;
 mod faults;
 mod fence;
+mod fidelity;
 mod late;
 mod limits;
 mod load;
