@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::bus::Channel;
+use crate::org::{Cell, Row, parse_date, parse_instant};
 
 /// What the event bus asks of the orgs.
 pub trait Directory: Send + Sync {
@@ -33,6 +36,29 @@ pub struct EntitySchema {
     pub name: String,
     /// In describe order.
     pub fields: Vec<EntityField>,
+}
+
+impl EntitySchema {
+    /// A row of the object with values as the REST API shows them: for a bus without an org behind it. None for an unknown
+    /// field, and for a value that is none of its type.
+    #[must_use]
+    pub fn row(&self, members: &Map<String, Value>) -> Option<Row> {
+        let size = self.fields.iter().map(|field| field.place + 1).max().unwrap_or(0);
+        let mut cells = vec![Cell::Null; size];
+        for (name, value) in members {
+            let field = self.fields.iter().find(|field| field.name == *name)?;
+            cells[field.place] = match (field.sf_type.as_str(), value) {
+                (_, Value::Null) => Cell::Null,
+                (_, Value::Bool(flag)) => Cell::Bool(*flag),
+                (_, Value::Number(number)) => Cell::Number(number.as_f64()?),
+                ("date", Value::String(text)) => Cell::Date(parse_date(text)?),
+                ("datetime", Value::String(text)) => Cell::Instant(parse_instant(text)?),
+                (_, Value::String(text)) => Cell::text(text),
+                (_, Value::Array(_) | Value::Object(_)) => return None,
+            };
+        }
+        Some(Row::of(&cells))
+    }
 }
 
 /// One field of an object.

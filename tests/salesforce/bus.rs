@@ -7,7 +7,7 @@ use std::time::Duration;
 use orgsim::bus::{Bus, BusOptions, serve};
 use orgsim::commit::{ChangeKind as RowKind, Commit, CommitSink, Disturbance, RowChange};
 use orgsim::directory::{Directory, EntityField, EntitySchema};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tandem::port::changes::{ChangeFeed, ChangeStream, ChangesError, EventBatch, From};
 use tandem::salesforce::hosts::AllowedHosts;
 use tandem::salesforce::pubsub::channels::{ChannelPool, StreamSettings};
@@ -33,11 +33,16 @@ impl Directory for Directories {
     }
 
     fn entity(&self, _: &str, entity: &str) -> Option<EntitySchema> {
-        let field = |name: &str, sf_type: &str, compound: Option<&str>| EntityField {
-            name: name.to_owned(),
-            sf_type: sf_type.to_owned(),
-            custom_field_id: None,
-            compound: compound.map(str::to_owned),
+        let mut place = 0;
+        let mut field = |name: &str, sf_type: &str, compound: Option<&str>| {
+            place += 1;
+            EntityField {
+                name: name.to_owned(),
+                sf_type: sf_type.to_owned(),
+                custom_field_id: None,
+                compound: compound.map(str::to_owned),
+                place,
+            }
         };
         (entity == "Contact").then(|| EntitySchema {
             name: "Contact".to_owned(),
@@ -112,13 +117,17 @@ impl World {
     fn commit(&self, kind: RowKind, id: &str, before: Value, after: Value) {
         let number = self.commits.get() + 1;
         self.commits.set(number);
-        let fields = |value: Value| value.as_object().cloned().unwrap_or_else(Map::new);
+        let contact = self.directory.entity(ORG.1, "Contact").unwrap();
+        let row = |value: &Value| {
+            let members = value.as_object().filter(|members| !members.is_empty())?;
+            Some(Arc::new(contact.row(members).unwrap()))
+        };
         let change = RowChange {
-            entity: "Contact".to_owned(),
-            id: id.to_owned(),
+            entity: "Contact".into(),
+            id: id.into(),
             kind,
-            before: fields(before),
-            after: fields(after),
+            before: row(&before),
+            after: row(&after),
         };
         self.bus.publish(Commit {
             org_id: ORG.1.to_owned(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use orgsim::commit::{ChangeKind, Commit, RowChange};
 use orgsim::directory::{Directory, EntityField, EntitySchema};
-use orgsim::org::{Cell, Row, parse_date, parse_instant};
+use orgsim::org::Row;
 use serde_json::{Value, json};
 
 pub(crate) const ORG: &str = "00D000000000001AAA";
@@ -151,30 +151,6 @@ fn task() -> EntitySchema {
     entity("Task", "Id id\nSubject string")
 }
 
-/// A row of an object as the REST API would show it, as an org keeps it; None without a field.
-fn row(entity: &EntitySchema, value: &Value) -> Option<Arc<Row>> {
-    let members = value.as_object().filter(|members| !members.is_empty())?;
-    let mut cells = vec![Cell::Null; entity.fields.len()];
-    for (name, value) in members {
-        let field = entity.fields.iter().find(|field| field.name == *name);
-        let field = field.unwrap_or_else(|| panic!("{} has no field {name}", entity.name));
-        cells[field.place] = cell(&field.sf_type, value);
-    }
-    Some(Arc::new(Row::of(&cells)))
-}
-
-fn cell(sf_type: &str, value: &Value) -> Cell {
-    match (sf_type, value) {
-        (_, Value::Null) => Cell::Null,
-        (_, Value::Bool(flag)) => Cell::Bool(*flag),
-        (_, Value::Number(number)) => Cell::Number(number.as_f64().unwrap()),
-        ("date", Value::String(text)) => Cell::Date(parse_date(text).unwrap()),
-        ("datetime", Value::String(text)) => Cell::Instant(parse_instant(text).unwrap()),
-        (_, Value::String(text)) => Cell::text(text),
-        (_, other) => panic!("no value of a field: {other}"),
-    }
-}
-
 /// A commit of these changes with number `number`.
 pub(crate) fn commit(number: i64, changes: Vec<RowChange>) -> Commit {
     Commit {
@@ -186,6 +162,12 @@ pub(crate) fn commit(number: i64, changes: Vec<RowChange>) -> Commit {
         change_origin: "com/salesforce/api/rest/67.0;client=tandem".to_owned(),
         changes,
     }
+}
+
+/// None without a field.
+fn row(entity: &EntitySchema, value: &Value) -> Option<Arc<Row>> {
+    let members = value.as_object().filter(|members| !members.is_empty())?;
+    Some(Arc::new(entity.row(members).unwrap()))
 }
 
 pub(crate) fn change(entity: &str, id: &str, kind: ChangeKind, before: Value, after: Value) -> RowChange {
