@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import jsforce from "jsforce";
+import { StreamingExtension } from "jsforce/lib/api/streaming.js";
 import { VERSION, org, ready } from "./orgsim.mjs";
 
 const { login_url: loginUrl, instance_url: instanceUrl } = ready;
@@ -135,4 +136,28 @@ test("loads, queries and deletes in bulk", async () => {
   await job.abort();
   assert.equal((await job.check()).state, "Aborted");
   await job.delete();
+});
+
+test("hears changes over CometD, from the past and as they come", { timeout: 60_000 }, async () => {
+  const channel = "/data/LeadChangeEvent";
+  await fetch(`${ready.admin}/orgs/${org.name}/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ captured: ["Account", "Contact", "Opportunity", "Lead"] }),
+  });
+  const first = await conn.sobject("Lead").create({ LastName: "before", Company: "c" });
+  const client = conn.streaming.createClient([new StreamingExtension.Replay(channel, -2)]);
+  const heard = [];
+  const second = new Promise((resolve, reject) => {
+    const listening = client.subscribe(channel, (event) => {
+      heard.push(event.payload);
+      if (heard.length === 2) resolve();
+    });
+    listening.then(() => conn.sobject("Lead").update({ Id: first.id, LastName: "after" }), reject);
+  });
+  await second;
+  client.disconnect();
+  assert.deepEqual(heard.map((p) => p.ChangeEventHeader.changeType), ["CREATE", "UPDATE"]);
+  assert.equal(heard[0].Name.LastName, "before");
+  assert.deepEqual(heard[1].ChangeEventHeader.recordIds, [first.id]);
 });
