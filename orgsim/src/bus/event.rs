@@ -12,6 +12,7 @@ use super::body::Body;
 use super::channel::Header;
 use super::random;
 use super::schema::EventSchema;
+use super::schema_json::CHANGE_TYPES;
 use super::several::Several;
 use crate::commit::{ChangeKind, Commit, RowChange};
 use crate::org::Row;
@@ -19,19 +20,6 @@ use crate::org::Row;
 /// Positions of the change types in the schema's enum.
 const GAP_OFFSET: u8 = 4;
 const GAP_OVERFLOW: u8 = 8;
-
-/// The symbols of the schema's enum, in order.
-pub(crate) const CHANGE_TYPES: [&str; 9] = [
-    "CREATE",
-    "UPDATE",
-    "DELETE",
-    "UNDELETE",
-    "GAP_CREATE",
-    "GAP_UPDATE",
-    "GAP_DELETE",
-    "GAP_UNDELETE",
-    "GAP_OVERFLOW",
-];
 
 /// What overflow events have instead of record ids.
 const NO_RECORD: &str = "000000000000000AAA";

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::event::CHANGE_TYPES;
 use super::kind::Kind;
 use super::schema::{EventSchema, Shape};
+use super::schema_json::CHANGE_TYPES;
 use crate::org::{format_date, format_instant};
 
 /// The payload of `data`; None for bytes that this bus did not write.

@@ -152,6 +152,11 @@ impl Bus {
         self.shared.org(org_id).delivered()
     }
 
+    /// Events delivered so far, and how many more may be; None is no limit.
+    pub(crate) fn allocation(&self, org_id: &str) -> (u64, Option<u64>) {
+        self.shared.org(org_id).allocation()
+    }
+
     /// Subscribe calls of the org that are open.
     pub fn subscribers(&self, org_id: &str) -> usize {
         self.shared.org(org_id).subscribers()

@@ -240,6 +240,12 @@ impl OrgLog {
         self.lock().delivered
     }
 
+    /// Events delivered so far, and how many more may be.
+    pub(crate) fn allocation(&self) -> (u64, Option<u64>) {
+        let state = self.lock();
+        (state.delivered, state.allowance)
+    }
+
     /// The place after everything that is visible now.
     pub(crate) fn latest(&self) -> Cursor {
         Cursor::after(self.lock().visible_tip(Instant::now()))

@@ -15,6 +15,8 @@ use crate::world::World;
 
 /// Megabytes for rows that an org without a limit shows.
 const STORAGE_MB: u64 = 10_240;
+/// Delivered events of a day that an org without a limit shows [V:S19].
+const DELIVERED_EVENTS: u64 = 10_000;
 /// API versions began with a release each winter, spring and summer; v20.0 was Winter '11 [V:RF-FIX].
 const WINTER_11: u32 = 20;
 /// `start` must lie this many seconds before `end` [V:D-GETDEL-SOAP].
@@ -60,11 +62,18 @@ pub(super) fn limits(session: &Session<'_>) -> Reply {
         let org = session.rows();
         (org.storage_mb.unwrap_or(STORAGE_MB), org.stored_mb())
     };
+    // Without a limit of the admin's the number is a developer org's, and nothing is held back above it.
+    let bus = session.world.bus();
+    let (delivered, allowance) = bus.map_or((0, None), |bus| bus.allocation(&session.org.identity.org_id));
+    let (events, left) = match allowance {
+        Some(left) => (delivered + left, left),
+        None => (DELIVERED_EVENTS, DELIVERED_EVENTS.saturating_sub(delivered)),
+    };
     let fixed = |n: u64| json!({"Max": n, "Remaining": n});
     let mut body = json!({
         "DailyApiRequests": {"Max": max, "Remaining": remaining},
         "DataStorageMB": {"Max": storage, "Remaining": storage.saturating_sub(stored)}, "FileStorageMB": fixed(1_024),
-        "DailyDeliveredPlatformEvents": fixed(10_000), "HourlyPublishedPlatformEvents": fixed(50_000),
+        "DailyDeliveredPlatformEvents": {"Max": events, "Remaining": left}, "HourlyPublishedPlatformEvents": fixed(50_000),
     });
     for (name, max, remaining) in session.org.jobs().limits(session.world.clock.now_ms()) {
         body[name] = json!({"Max": max, "Remaining": remaining});

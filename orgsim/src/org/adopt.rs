@@ -21,7 +21,8 @@ impl Org {
         Ok(())
     }
 
-    /// Replaces the automations of all objects.
+    /// Takes a schema that says other things of the same objects and fields: which are captured, say. `now` in seconds since
+    /// 1970.
     pub fn set_schema(&mut self, schema: Schema, now: i64) {
         self.adopt(schema, now);
     }

@@ -76,6 +76,10 @@ impl Org {
                 .ok_or_else(|| unreadable(field, "VALUE_STRING", text)),
             FieldType::Reference | FieldType::Id => self.reference(field, trimmed),
             FieldType::Address => Err(unreadable(field, "VALUE_STRING", text)),
+            FieldType::MultiPicklist => {
+                within_length(field, trimmed)?;
+                selected(field, trimmed)
+            }
             _ => within_length(field, trimmed).map(|()| Cell::text(trimmed)),
         }
     }
@@ -107,9 +111,40 @@ impl Org {
                 let text = "insufficient access rights on cross-reference id";
                 Err(RowError::new(code::CROSS_REFERENCE_ACCESS, text).at(&field.name))
             }
+            // The words are from memory.
+            Some(row) if &*field.name == "OwnerId" && self.is_inactive(target, row) => {
+                let text = format!("operation performed with inactive user [{full}]");
+                Err(RowError::new("INACTIVE_OWNER_OR_USER", text).at(&field.name))
+            }
             Some(row) => Ok(row.cells[crate::schema::column::ID].clone()),
         }
     }
+}
+
+/// Most values of a multi-select picklist [V:D-CODES].
+const MAX_SELECTED: usize = 100;
+
+/// The values of a multi-select picklist in the order of its definition, each once; unknown ones come last [from memory].
+fn selected(field: &Field, text: &str) -> Result<Cell, RowError> {
+    let place = |value: &str| {
+        field
+            .values
+            .iter()
+            .position(|known| **known == *value)
+            .unwrap_or(usize::MAX)
+    };
+    let mut values: Vec<&str> = text
+        .split(';')
+        .map(str::trim)
+        .filter(|value| !value.is_empty())
+        .collect();
+    values.sort_by_key(|value| place(value));
+    values.dedup();
+    if values.len() > MAX_SELECTED {
+        let message = format!("{}: too many values selected: {}", field.label, values.len());
+        return Err(RowError::new("TOO_MANY_ENUM_VALUE", message).at(&field.name));
+    }
+    Ok(Cell::text(&values.join(";")))
 }
 
 fn within_length(field: &Field, text: &str) -> Result<(), RowError> {

@@ -3,10 +3,13 @@
 //! In Salesforce's order of execution: automations before the save, validation rules, automations after it, roll-ups. What
 //! an automation of either kind sets is a part of the same save: one version of the row, one event.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::cell::Cell;
 use super::error::{RowError, code};
 use super::input::Json;
-use super::organisation::RecordRef;
+use super::organisation::{Org, RecordRef};
 use super::row::{Cells, Row};
 use super::transaction::Transaction;
 use crate::commit::ChangeKind;
@@ -187,7 +190,7 @@ impl Transaction<'_> {
 
     /// Brings the roll-ups of all masters right whose details this transaction changed. Their stamps move [from memory].
     pub(super) fn roll_up(&mut self) {
-        let schema = std::sync::Arc::clone(&self.org.schema);
+        let schema = Arc::clone(&self.org.schema);
         if schema.rules.iter().all(|rules| rules.roll_ups.is_empty()) {
             return;
         }
@@ -266,16 +269,12 @@ fn thrown(automation: &Automation, event: &str) -> Result<(), RowError> {
     ))
 }
 
-impl super::organisation::Org {
+impl Org {
     /// The value of a field of a row, formula fields too; null for a place that the row's object does not have.
     #[must_use]
-    pub(crate) fn value<'o>(&'o self, sobject: usize, row: &'o Row, place: usize) -> std::borrow::Cow<'o, Cell> {
-        use std::borrow::Cow;
-        let formula = self.schema.sobjects[sobject]
-            .fields
-            .get(place)
-            .and_then(|field| field.formula.as_ref());
-        match formula {
+    pub(crate) fn value<'o>(&'o self, sobject: usize, row: &'o Row, place: usize) -> Cow<'o, Cell> {
+        let fields = &self.schema.sobjects[sobject].fields;
+        match fields.get(place).and_then(|field| field.formula.as_ref()) {
             None => Cow::Borrowed(&row.cells[place]),
             Some(formula) => Cow::Owned(formula.evaluate(&Scope {
                 org: self,

@@ -32,6 +32,15 @@ impl Org {
         Some(row.cells[column::ID].clone())
     }
 
+    /// Whether a row is a user who may not own anything any more.
+    pub(super) fn is_inactive(&self, sobject: usize, row: &Row) -> bool {
+        let object = &self.schema.sobjects[sobject];
+        &*object.name == "User"
+            && object
+                .field("IsActive")
+                .is_some_and(|field| row.cells[field] == Cell::Bool(false))
+    }
+
     /// Sets `IsActive` of a user; `now` in seconds since 1970. No change event tells of it: users are not captured.
     pub fn set_user_active(&mut self, id: &str, active: bool, now: i64) {
         let Some(record) = self.locate(id) else { return };

@@ -290,3 +290,38 @@ async fn values_that_follow_from_others() {
         .await;
     assert_eq!(server.get(&format!("/sobjects/Contact/{contact}")).await.status, 200);
 }
+
+#[tokio::test]
+async fn selected_values_have_the_order_of_their_list_and_owners_are_active() {
+    let file = toml::from_str(
+        "[[field]]\nobject = \"Account\"\nname = \"Regions__c\"\ntype = \"multipicklist\"\nvalues = [\"North\", \"East\", \"South\"]",
+    );
+    let server = Server::with(orgsim::Options {
+        schema: vec![file.unwrap()],
+        ..orgsim::Options::default()
+    })
+    .await;
+    let id = server
+        .create(
+            "Account",
+            json!({"Name": "a", "Regions__c": "South; North;Other;South"}),
+        )
+        .await;
+    let path = format!("/sobjects/Account/{id}");
+    let row = server.call("GET", &path, Value::Null).await.body;
+    assert_eq!(row["Regions__c"], "North;South;Other");
+    let many: Vec<String> = (0..101).map(|n| format!("v{n}")).collect();
+    let refused = server.call("PATCH", &path, json!({"Regions__c": many.join(";")})).await;
+    assert_eq!(refused.refusal(), (400, "TOO_MANY_ENUM_VALUE"));
+    let made = server
+        .admin(
+            "POST",
+            "/orgs/acme/users",
+            json!({"username": "gone@acme.example", "active": false}),
+        )
+        .await;
+    let refused = server
+        .call("PATCH", &path, json!({"OwnerId": made.body["user_id"]}))
+        .await;
+    assert_eq!(refused.refusal(), (400, "INACTIVE_OWNER_OR_USER"));
+}
