@@ -154,12 +154,16 @@ impl<'b> Others<'b> {
 
 /// The error array, with the status of its code.
 pub(super) fn refused(error: &RowError) -> Response {
-    let fields: Vec<&str> = error.fields.iter().map(AsRef::as_ref).collect();
     let status = match error.code {
         code::NOT_FOUND | code::DELETED | code::CROSS_REFERENCE => StatusCode::NOT_FOUND,
         _ => StatusCode::BAD_REQUEST,
     };
-    let body = json!([{"message": error.message, "errorCode": error.code, "fields": fields}]).to_string();
+    let told = |error: &RowError| {
+        let fields: Vec<&str> = error.fields.iter().map(AsRef::as_ref).collect();
+        json!({"message": error.message, "errorCode": error.code, "fields": fields})
+    };
+    let all: Vec<_> = std::iter::once(error).chain(&error.also).map(told).collect();
+    let body = json!(all).to_string();
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 

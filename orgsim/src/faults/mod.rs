@@ -229,6 +229,7 @@ fn refusal(rule: &Rule) -> RowError {
         message: rule.words(),
         fields: rule.fields.iter().map(|field| field.as_str().into()).collect(),
         duplicates: None,
+        also: Vec::new(),
     }
 }
 

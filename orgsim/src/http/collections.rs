@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::data::{Session, method_not_allowed};
-use super::reply::{self, Reply, write_error};
+use super::reply::{self, Reply, write_errors};
 use crate::org::{Batch, BatchOutcome, Json, RowError, code, write_record, write_string};
 
 /// Most ids of a retrieve: of a GET, of a POST [from memory].
@@ -116,7 +116,7 @@ fn answer(outcomes: &BatchOutcome) -> Reply {
             None => body.push_str("\"success\":true,\"errors\":[]"),
             Some(error) => {
                 body.push_str("\"success\":false,\"errors\":[");
-                write_error(&mut body, "statusCode", error);
+                write_errors(&mut body, "statusCode", error);
                 body.push(']');
             }
         }

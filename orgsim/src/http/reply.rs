@@ -73,7 +73,7 @@ pub(super) fn row_error(error: &RowError) -> Reply {
         code::CROSS_REFERENCE if error.fields.is_empty() => not_found(&RowError::not_found().message),
         _ => {
             let mut body = String::from("[");
-            write_error(&mut body, "errorCode", error);
+            write_errors(&mut body, "errorCode", error);
             body.push(']');
             Reply::json(status, body)
         }
@@ -87,8 +87,17 @@ fn not_found(message: &str) -> Reply {
     Reply::json(404, body)
 }
 
+/// Writes an error and what else is wrong with its row, with commas between; `code_key` as for one of them.
+pub(super) fn write_errors(out: &mut String, code_key: &str, error: &RowError) {
+    write_error(out, code_key, error);
+    for more in &error.also {
+        out.push(',');
+        write_error(out, code_key, more);
+    }
+}
+
 /// Writes `{"message":…,"errorCode":…,"fields":[…]}`; `code_key` is `statusCode` inside of row results.
-pub(super) fn write_error(out: &mut String, code_key: &str, error: &RowError) {
+fn write_error(out: &mut String, code_key: &str, error: &RowError) {
     let code = |out: &mut String| {
         write_string(out, code_key);
         out.push(':');

@@ -44,6 +44,7 @@ impl Transaction<'_> {
                         allow_save: then == OnDuplicate::Alert,
                         ids: matches,
                     })),
+                    also: Vec::new(),
                 });
             }
         }

@@ -47,6 +47,8 @@ pub struct RowError {
     pub fields: Vec<Arc<str>>,
     /// The rows that are there already, of `DUPLICATES_DETECTED`.
     pub duplicates: Option<Box<Duplicates>>,
+    /// What else is wrong with the row: errors come in lists [V:D-ERR].
+    pub also: Vec<RowError>,
 }
 
 /// What a duplicate rule found.
@@ -71,6 +73,7 @@ impl RowError {
             message: message.into(),
             fields: Vec::new(),
             duplicates: None,
+            also: Vec::new(),
         }
     }
 

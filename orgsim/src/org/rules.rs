@@ -102,21 +102,24 @@ impl Transaction<'_> {
         before: Option<&Cells>,
         cells: &[Cell],
     ) -> Result<(), RowError> {
+        let (mut refusal, mut fenced) = (None::<RowError>, false);
         for rule in &schema.rules[sobject].validation {
-            if rule.fence && !self.org.fence {
+            let off = rule.fence && !self.org.fence;
+            if off || !rule.formula.holds(&self.scope(Now::Open(cells), before)) {
                 continue;
             }
-            if !rule.formula.holds(&self.scope(Now::Open(cells), before)) {
-                continue;
+            fenced |= rule.fence;
+            let mut error = RowError::new(code::VALIDATION, &*rule.message);
+            if let Some(field) = rule.field {
+                error = error.at(&schema.sobjects[sobject].fields[field].name);
             }
-            self.org.fence_refusals += u64::from(rule.fence);
-            let error = RowError::new(code::VALIDATION, &*rule.message);
-            return Err(match rule.field {
-                Some(field) => error.at(&schema.sobjects[sobject].fields[field].name),
-                None => error,
-            });
+            match &mut refusal {
+                None => refusal = Some(error),
+                Some(first) => first.also.push(error),
+            }
         }
-        Ok(())
+        self.org.fence_refusals += u64::from(fenced);
+        refusal.map_or(Ok(()), Err)
     }
 
     fn automate(

@@ -256,6 +256,7 @@ impl Transaction<'_> {
             message,
             fields: refused,
             duplicates: None,
+            also: Vec::new(),
         })
     }
 }
@@ -292,5 +293,6 @@ fn required(fields: Vec<std::sync::Arc<str>>) -> RowError {
         message: format!("Required fields are missing: [{}]", names.join(", ")),
         fields,
         duplicates: None,
+        also: Vec::new(),
     }
 }

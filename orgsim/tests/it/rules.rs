@@ -46,6 +46,11 @@ name = "Former_needs_reason"
 formula = "AND(ISPICKVAL(Status__c, 'Former'), ISBLANK(Description))"
 message = "Say why the contact left."
 field = "Description"
+[[validation_rule]]
+object = "Contact"
+name = "Former_has_no_title"
+formula = "AND(ISPICKVAL(Status__c, 'Former'), Title = 'Boss')"
+message = "Bosses stay."
 [[automation]]
 object = "Contact"
 name = "Shout"
@@ -183,6 +188,27 @@ async fn a_validation_rule_refuses_rows_on_every_road() {
     );
     let edit = json!({"entity": "Contact", "op": "create", "fields": bad});
     assert_eq!(server.admin("POST", "/orgs/acme/edit", edit).await.status, 400);
+    // Each rule that strikes is told.
+    let worse = json!({"LastName": "x", "Status__c": "Former", "Title": "Boss", "attributes": {"type": "Contact"}});
+    let rows = server
+        .call("POST", "/composite/sobjects", json!({"records": [worse.clone()]}))
+        .await;
+    let words = |errors: &Value| {
+        errors
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["message"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        words(&rows.body[0]["errors"]),
+        ["Say why the contact left.", "Bosses stay."]
+    );
+    assert_eq!(
+        words(&server.call("POST", "/sobjects/Contact", worse).await.body).len(),
+        2
+    );
     let good = json!({"LastName": "x", "Status__c": "Former", "Description": "moved"});
     assert_eq!(server.call("POST", "/sobjects/Contact", good).await.status, 201);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::data::Session;
-use super::super::reply::{self, Reply, write_error};
+use super::super::reply::{self, Reply, write_errors};
 use crate::org::{Json, Member, RowError, Transaction, code, write_string};
 use crate::schema::Schema;
 
@@ -157,7 +157,7 @@ fn failed(errors: &[(&str, RowError)]) -> Reply {
         });
         write_string(&mut body, reference);
         body.push_str(",\"errors\":[");
-        write_error(&mut body, "statusCode", error);
+        write_errors(&mut body, "statusCode", error);
         body.push_str("]}");
     }
     body.push_str("]}");
