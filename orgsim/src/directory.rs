@@ -23,6 +23,10 @@ pub trait Directory: Send + Sync {
     fn may_receive(&self, _org_id: &str, _user: &str, _entity: &str) -> bool {
         true
     }
+    /// Places of the fields of an object that are hidden from a user.
+    fn hidden(&self, _org_id: &str, _user: &str, _entity: &str) -> Vec<usize> {
+        Vec::new()
+    }
     /// The custom channel with this name, e.g. `Orders__chn`.
     fn channel(&self, _org_id: &str, _name: &str) -> Option<Arc<Channel>> {
         None

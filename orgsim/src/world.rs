@@ -17,7 +17,7 @@ use crate::faults::Faults;
 use crate::oauth::{Access, Pending, SigningKey, jwt_header};
 use crate::org::{Caller, Manner, Org, OrgIdentity, Stream, UserIdentity, normalise};
 use crate::running::Running;
-use crate::schema::{Schema, SchemaProblem, standard_schema};
+use crate::schema::{Schema, SchemaProblem, column, standard_schema};
 use crate::seen::{Seen, Views};
 use crate::simulator::Options;
 use crate::usage::Usage;
@@ -374,6 +374,17 @@ impl Directory for World {
         permissions
             .get(entity)
             .is_none_or(|access| access.read && access.view_all)
+    }
+
+    fn hidden(&self, org_id: &str, user: &str, entity: &str) -> Vec<usize> {
+        let Some(seen) = self.by_id(org_id).and_then(|org| org.views.of(user)) else {
+            return Vec::new();
+        };
+        let object = seen.sobjects.iter().find(|sobject| *sobject.name == *entity);
+        let own = object
+            .into_iter()
+            .flat_map(|object| object.fields.iter().enumerate().skip(column::FIRST_OWN));
+        own.filter(|(_, field)| field.hidden).map(|(place, _)| place).collect()
     }
 
     fn channel(&self, org_id: &str, name: &str) -> Option<Arc<Channel>> {

@@ -116,7 +116,8 @@ pub(super) struct NewChannel {
     /// Whether updates and deletes carry the key, and merged events come apart.
     #[serde(default)]
     enriched: bool,
-    /// Over `ChangeEventHeader.entityName`, `.changeType`, `.changeOrigin` and `.commitUser`, with `=`, `!=`, AND, OR, NOT.
+    /// Over `ChangeEventHeader.entityName`, `.changeType`, `.changeOrigin`, `.commitUser` and fields of the record, with `=`, `!=`, AND, OR,
+    /// NOT.
     filter: Option<String>,
 }
 

@@ -8,7 +8,6 @@ use super::compound::{Child, Compound};
 use super::diff;
 use super::kind::{Kind, Scalar};
 use super::schema::{EventSchema, Field, KEY_FIELD, Shape};
-use crate::commit::{ChangeKind, RowChange};
 use crate::org::{Cell, Row};
 
 /// The body of one event and what the header says about it.
@@ -34,16 +33,49 @@ enum Carries {
 }
 
 impl Body {
-    /// The body that tells of `change`.
-    pub(crate) fn of(schema: &EventSchema, change: &RowChange) -> Self {
-        let carries = match change.kind {
-            ChangeKind::Create | ChangeKind::Undelete => Carries::All,
-            ChangeKind::Update => Carries::Changed,
-            ChangeKind::Delete => Carries::Nothing,
+    /// The body that tells what is different between two versions of a row.
+    pub(crate) fn change(schema: &EventSchema, before: &Row, after: &Row) -> Self {
+        Self::carrying(schema, Carries::Changed, before, after)
+    }
+
+    /// How many fields are different, the date of the change among them.
+    pub(crate) fn changes(schema: &EventSchema, before: &Row, after: &Row) -> usize {
+        let differs = |place: usize| usize::from(before.cells[place] != after.cells[place]);
+        let fields = schema.fields.iter().map(|field| match &field.shape {
+            Shape::Plain(_) if field.name == "LastModifiedDate" => 1,
+            Shape::Plain(_) => differs(field.place),
+            Shape::Compound(compound) => compound
+                .children
+                .iter()
+                .filter_map(|child| child.source)
+                .map(differs)
+                .sum::<usize>(),
+        });
+        fields.sum()
+    }
+
+    /// Whether two changes have the same body.
+    pub(crate) fn same_change(schema: &EventSchema, one: (&Row, &Row), other: (&Row, &Row)) -> bool {
+        let same = |place: usize| {
+            let (before, after) = (&one.0.cells[place], &one.1.cells[place]);
+            let (other_before, other_after) = (&other.0.cells[place], &other.1.cells[place]);
+            match (before != after, other_before != other_after) {
+                (false, false) => true,
+                // A diff of a large text tells what was before, too.
+                (true, true) => after == other_after && before == other_before,
+                _ => false,
+            }
         };
-        let none = Row::default();
-        let before = change.before.as_deref().unwrap_or(&none);
-        Self::carrying(schema, carries, before, change.after.as_deref().unwrap_or(&none))
+        // The date and the user are told even where they are the same as before.
+        let stamps = |place: usize| one.1.cells[place] == other.1.cells[place];
+        schema.fields.iter().all(|field| {
+            let parts = match &field.shape {
+                Shape::Plain(_) => &[][..],
+                Shape::Compound(compound) => &compound.children,
+            };
+            let dated = field.name != "LastModifiedDate" || stamps(field.place);
+            dated && same(field.place) && parts.iter().filter_map(|child| child.source).all(same)
+        })
     }
 
     /// The body with all values of a row.
@@ -71,12 +103,17 @@ impl Body {
 
     fn carrying(schema: &EventSchema, carries: Carries, before: &Row, after: &Row) -> Self {
         let mut body = Self::default();
+        let converted = schema
+            .converted
+            .is_some_and(|place| before.cells[place] != after.cells[place]);
         for (index, field) in schema.fields.iter().enumerate() {
             let start = body.bytes.len();
             // The header is position 0 of the schema.
             let position = index + 1;
             match (&field.shape, carries) {
                 (_, Carries::Nothing) => body.bytes.branch(0),
+                // The event of a lead's conversion is the one update without it [V:S6].
+                (_, Carries::Changed) if converted && field.name == "LastModifiedDate" => body.bytes.branch(0),
                 (Shape::Plain(kind), _) => body.plain(field, *kind, position, carries, before, after),
                 (Shape::Compound(compound), _) if compound.switchable() && !is_person(schema, after) => {
                     body.plain(field, Kind::Text, position, carries, before, after);

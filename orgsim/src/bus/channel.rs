@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::org::Cell;
+
 /// Longest filter, bytes, and deepest nesting.
 const MAX_FILTER: usize = 4_000;
 const MAX_DEPTH: usize = 32;
 
 /// A custom channel, `/data/<name>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Channel {
     /// Ends in `__chn`.
     pub name: String,
@@ -28,19 +30,27 @@ impl Channel {
     }
 }
 
-/// A filter over fields of the event's header. Fields of the record are not looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A filter over fields of the event's header and of the record, as far as the event tells them.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     text: String,
     root: Test,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
-    Is(Header, String),
+    Is(Subject, Cell),
+}
+
+/// What a test looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Header(Header),
+    /// A field of the record.
+    Field(String),
 }
 
 /// The header's fields that a filter may name.
@@ -65,8 +75,8 @@ impl Header {
 }
 
 impl Filter {
-    /// Reads `ChangeEventHeader.changeType = 'CREATE' AND NOT (ChangeEventHeader.commitUser = '005…')`; `=`, `!=`, AND, OR,
-    /// NOT and parentheses.
+    /// Reads `ChangeEventHeader.changeType = 'CREATE' AND NOT (Industry = 'Media' OR AnnualRevenue = 5)`; `=`, `!=`, AND, OR,
+    /// NOT and parentheses; texts, numbers, `true`, `false` and `null`.
     ///
     /// # Errors
     /// What is wrong, for people.
@@ -86,19 +96,19 @@ impl Filter {
         }
     }
 
-    /// Whether an event with these header fields passes.
-    pub(crate) fn passes<'e>(&self, of: &dyn Fn(Header) -> &'e str) -> bool {
+    /// Whether an event with these values passes.
+    pub(crate) fn passes(&self, of: &dyn Fn(&Subject) -> Cell) -> bool {
         self.root.holds(of)
     }
 }
 
 impl Test {
-    fn holds<'e>(&self, of: &dyn Fn(Header) -> &'e str) -> bool {
+    fn holds(&self, of: &dyn Fn(&Subject) -> Cell) -> bool {
         match self {
             Self::All(tests) => tests.iter().all(|test| test.holds(of)),
             Self::Any(tests) => tests.iter().any(|test| test.holds(of)),
             Self::Not(test) => !test.holds(of),
-            Self::Is(header, value) => of(*header) == value,
+            Self::Is(subject, value) => of(subject) == *value,
         }
     }
 }
@@ -119,8 +129,8 @@ fn words(text: &str) -> Result<Vec<String>, String> {
             },
             '(' | ')' | '=' => 1,
             '!' if rest.starts_with("!=") => 2,
-            c if c.is_ascii_alphabetic() => {
-                let part = |c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_');
+            c if c.is_ascii_alphanumeric() || c == '-' => {
+                let part = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
                 rest.find(part).unwrap_or(rest.len())
             }
             other => return Err(format!("{other} has no place in a filter")),
@@ -129,6 +139,18 @@ fn words(text: &str) -> Result<Vec<String>, String> {
         rest = rest[end..].trim_start();
     }
     Ok(words)
+}
+
+fn literal(word: &str) -> Option<Cell> {
+    if let Some(text) = word.strip_prefix('\'') {
+        return Some(Cell::text(text));
+    }
+    match word.to_ascii_lowercase().as_str() {
+        "true" => Some(Cell::Bool(true)),
+        "false" => Some(Cell::Bool(false)),
+        "null" => Some(Cell::Null),
+        number => number.parse().ok().filter(|n: &f64| n.is_finite()).map(Cell::Number),
+    }
 }
 
 struct Parser<'w> {
@@ -175,18 +197,23 @@ impl Parser<'_> {
             };
         }
         let name = self.words.get(self.next).cloned().unwrap_or_default();
-        let header = Header::named(&name).ok_or_else(|| {
-            format!("{name:.100} is no field of the header: entityName, changeType, changeOrigin or commitUser")
-        })?;
+        let subject = match name.split_once('.') {
+            Some(_) => Subject::Header(Header::named(&name).ok_or_else(|| {
+                format!("{name:.100} is no field of the header: entityName, changeType, changeOrigin or commitUser")
+            })?),
+            None if name.starts_with(|c: char| c.is_ascii_alphabetic()) => Subject::Field(name.clone()),
+            None => return Err(format!("a field is wanted, not {name:.100}")),
+        };
         self.next += 1;
         let not = self.take("!=");
         if !not && !self.take("=") {
-            return Err(format!("= or != is wanted after {name}"));
+            return Err(format!("= or != is wanted after {name:.100}"));
         }
-        let value = self.words.get(self.next).and_then(|word| word.strip_prefix('\''));
-        let value = value.ok_or_else(|| format!("a text in quotes is wanted after {name}"))?;
+        let value = self.words.get(self.next).map(String::as_str).unwrap_or_default();
+        let value = literal(value)
+            .ok_or_else(|| format!("a text in quotes, a number, true, false or null is wanted after {name:.100}"))?;
         self.next += 1;
-        let test = Test::Is(header, value.to_owned());
+        let test = Test::Is(subject, value);
         Ok(if not { Test::Not(Box::new(test)) } else { test })
     }
 }
@@ -196,12 +223,15 @@ mod tests {
     use super::*;
     use crate::mutate::Fuzz;
 
-    fn of(header: Header) -> &'static str {
-        match header {
-            Header::EntityName => "Account",
-            Header::ChangeType => "UPDATE",
-            Header::ChangeOrigin => "com/salesforce/api/rest/67.0;client=tandem",
-            Header::CommitUser => "005000000000001AAA",
+    fn of(subject: &Subject) -> Cell {
+        match subject {
+            Subject::Header(Header::EntityName) => Cell::text("Account"),
+            Subject::Header(Header::ChangeType) => Cell::text("UPDATE"),
+            Subject::Header(Header::ChangeOrigin) => Cell::text("com/salesforce/api/rest/67.0;client=tandem"),
+            Subject::Header(Header::CommitUser) => Cell::text("005000000000001AAA"),
+            Subject::Field(name) if name == "Industry" => Cell::text("Media"),
+            Subject::Field(name) if name == "AnnualRevenue" => Cell::Number(-1.5),
+            Subject::Field(_) => Cell::Null,
         }
     }
 
@@ -223,6 +253,8 @@ mod tests {
                 "ChangeEventHeader.changeOrigin != 'com/salesforce/api/rest/67.0;client=tandem'",
                 false,
             ),
+            ("Industry = 'Media' AND AnnualRevenue = -1.5", true),
+            ("Phone = null AND Active__c != true", true),
         ] {
             assert_eq!(Filter::parse(text).unwrap().passes(&of), passes, "{text}");
         }
@@ -232,10 +264,10 @@ mod tests {
     fn what_makes_no_sense_is_told() {
         let deep = "(".repeat(40);
         for (text, words) in [
-            ("", "is no field of the header"),
-            ("Name = 'x'", "Name is no field of the header"),
+            ("", "a field is wanted"),
+            ("ChangeEventHeader.nothing = 'x'", "is no field of the header"),
             ("ChangeEventHeader.changeType 'x'", "= or != is wanted"),
-            ("ChangeEventHeader.changeType = x", "a text in quotes is wanted"),
+            ("Name = x", "a text in quotes, a number"),
             ("ChangeEventHeader.changeType = 'x", "a text has no end"),
             ("ChangeEventHeader.changeType = 'x' 'y'", "AND or OR is wanted"),
             ("(ChangeEventHeader.changeType = 'x'", ") is missing"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::look::{Cursor, Look, Portion};
+use super::look::{Cursor, Look, Portion, Sight};
 use super::org::OrgLog;
 use super::topic::Topic;
 use super::{Bus, Shared, json as rendition};
@@ -79,13 +79,16 @@ impl Ear {
         if self.org.is_silent() {
             return Ok(Vec::new());
         }
-        let (directory, org_id, user) = (&self.shared.directory, &self.org.id, &self.user);
-        let may = |entity: &str| directory.may_receive(org_id, user, entity);
+        let sight = Sight {
+            directory: &*self.shared.directory,
+            org_id: &self.org.id,
+            user: Some(&self.user),
+        };
         let portion = Portion {
             events: most,
             bytes: ANSWER_BYTES,
         };
-        match self.org.look(&self.topic, &may, self.cursor, portion) {
+        match self.org.look(&self.topic, &sight, self.cursor, portion) {
             Look::Events(deliveries, cursor) => {
                 self.cursor = cursor;
                 let shown = deliveries.into_iter().filter_map(|delivery| {

@@ -9,13 +9,13 @@ use bytes::Bytes;
 
 use super::avro::Datum;
 use super::body::Body;
-use super::channel::Header;
+use super::channel::{Header, Subject};
 use super::random;
 use super::schema::EventSchema;
 use super::schema_json::CHANGE_TYPES;
 use super::several::Several;
 use crate::commit::{ChangeKind, Commit, RowChange};
-use crate::org::Row;
+use crate::org::{Cell, Row};
 
 /// Positions of the change types in the schema's enum.
 const GAP_OFFSET: u8 = 4;
@@ -69,62 +69,85 @@ pub(crate) struct Event {
     records: Several<ArcStr>,
     /// The key of each record at commit time, where the object has one.
     keys: Several<Option<ArcStr>>,
-    rest: Rest,
+    told: Told,
 }
 
-/// The datum after the record ids.
+/// What a change tells of the values. Rows are shared with the org, and encoded when somebody reads.
 #[derive(Debug)]
-enum Rest {
-    /// All of a row tells it: rows are shared with the org, and encoded when somebody reads.
-    Of(Arc<Row>),
-    /// Encoded, and where in it the key field's union is.
-    Encoded(Box<[u8]>, Option<Range<usize>>),
-}
-
-/// What a change tells of the values.
 pub(crate) enum Told {
     /// All of a row.
-    Row(Arc<Row>),
-    /// What changed.
-    Body(Body),
+    All(Arc<Row>),
+    /// What is different between two versions of a row.
+    Changed(Arc<Row>, Arc<Row>),
+    /// Nothing but the header.
+    Nothing,
 }
 
 impl Told {
     /// What to tell of a change.
-    pub(crate) fn of(schema: &EventSchema, change: &RowChange) -> Self {
-        match (change.kind, &change.after) {
-            (ChangeKind::Create | ChangeKind::Undelete, Some(row)) => Self::Row(Arc::clone(row)),
-            _ => Self::Body(Body::of(schema, change)),
+    pub(crate) fn of(change: &RowChange) -> Self {
+        match (change.kind, &change.before, &change.after) {
+            (ChangeKind::Create | ChangeKind::Undelete, _, Some(row)) => Self::All(Arc::clone(row)),
+            (ChangeKind::Update, Some(before), Some(after)) => Self::Changed(Arc::clone(before), Arc::clone(after)),
+            _ => Self::Nothing,
         }
     }
 
     /// How many fields it changed; at least one.
-    pub(crate) fn count(&self) -> usize {
+    pub(crate) fn count(&self, schema: &EventSchema) -> usize {
         match self {
-            Self::Body(body) => body.changed.count().max(1),
-            Self::Row(_) => 1,
+            Self::Changed(before, after) => Body::changes(schema, before, after).max(1),
+            Self::All(_) | Self::Nothing => 1,
         }
     }
 
     /// Whether both tell the same of their records.
     pub(crate) fn same(&self, schema: &EventSchema, other: &Self) -> bool {
         match (self, other) {
-            (Self::Row(one), Self::Row(other)) => Body::same(schema, one, other),
-            (Self::Body(one), Self::Body(other)) => one == other,
+            (Self::All(one), Self::All(other)) => Body::same(schema, one, other),
+            (Self::Changed(before, after), Self::Changed(other_before, other_after)) => {
+                Body::same_change(schema, (before, after), (other_before, other_after))
+            }
+            (Self::Nothing, Self::Nothing) => true,
             _ => false,
         }
     }
 
     /// Whether an event of it may be above [`EVENT_LIMIT`]; false is certain.
     fn may_be_large(&self) -> bool {
+        let (Self::All(row) | Self::Changed(_, row)) = self else {
+            return false;
+        };
+        let texts = row.cells.filled().filter_map(|(_, cell)| cell.as_text());
+        texts.map(str::len).sum::<usize>() > EVENT_LIMIT / 2
+    }
+
+    /// The body, for somebody from whom the fields at these places are hidden.
+    fn body(&self, schema: &EventSchema, hidden: &[usize]) -> Body {
         match self {
-            Self::Row(row) => {
-                let texts = row.cells.filled().filter_map(|(_, cell)| cell.as_text());
-                texts.map(str::len).sum::<usize>() > EVENT_LIMIT / 2
-            }
-            Self::Body(body) => body.bytes.len() > EVENT_LIMIT / 2,
+            Self::All(row) => Body::whole(schema, &seen(row, hidden)),
+            Self::Changed(before, after) => Body::change(schema, &seen(before, hidden), &seen(after, hidden)),
+            Self::Nothing => Body::empty(schema),
         }
     }
+}
+
+/// A row without what is hidden.
+fn seen<'r>(row: &'r Row, hidden: &[usize]) -> Cow<'r, Row> {
+    let Some(last) = hidden.iter().max() else {
+        return Cow::Borrowed(row);
+    };
+    let size = row
+        .cells
+        .filled()
+        .last()
+        .map_or(0, |(place, _)| place + 1)
+        .max(last + 1);
+    let mut cells = row.cells.unpack(size);
+    for place in hidden {
+        cells[*place] = Cell::Null;
+    }
+    Cow::Owned(Row::of(&cells))
 }
 
 impl Event {
@@ -142,21 +165,16 @@ impl Event {
             return Self::gap(schema, commit, change_type, records);
         }
         let large = told.may_be_large();
-        let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
-        let rest = match told {
-            Told::Row(row) => Rest::Of(row),
-            Told::Body(body) => encoded(commit, change_type, sequence, &body),
-        };
         let event = Self {
             schema: Arc::clone(schema),
             commit: Arc::clone(commit),
             change_type,
-            sequence,
+            sequence: u32::try_from(sequence).unwrap_or(u32::MAX),
             records: Several::of(records),
             keys: Several::of(keys),
-            rest,
+            told,
         };
-        if large && event.payload().len() > EVENT_LIMIT {
+        if large && event.payload(&[]).len() > EVENT_LIMIT {
             return Self::gap(schema, commit, change_type.as_gap(), event.records().to_vec());
         }
         event
@@ -176,29 +194,37 @@ impl Event {
             sequence: 1,
             keys: Several::of(records.iter().map(|_| None).collect()),
             records: Several::of(records),
-            rest: encoded(commit, change_type, 1, &Body::empty(schema)),
+            told: Told::Nothing,
         }
     }
 
     /// The datum after the record ids, and where in it the key field's union is.
-    fn rest(&self) -> (Cow<'_, [u8]>, Option<Range<usize>>) {
-        match &self.rest {
-            Rest::Encoded(bytes, key) => (Cow::Borrowed(bytes), key.clone()),
-            Rest::Of(row) => {
-                let body = Body::whole(&self.schema, row);
-                let (datum, key) = encode(&self.commit, self.change_type, self.sequence, &body);
-                (Cow::Owned(datum), key)
+    fn rest(&self, hidden: &[usize]) -> (Vec<u8>, Option<Range<usize>>) {
+        let body = self.told.body(&self.schema, hidden);
+        encode(&self.commit, self.change_type, self.sequence, &body)
+    }
+
+    /// The value of a record's field, as far as the event tells it, for filters.
+    fn field(&self, name: &str) -> Cell {
+        let field = self.schema.fields.iter().find(|field| field.name == name);
+        let place = field.map(|field| field.place);
+        match (place, &self.told) {
+            (Some(place), Told::All(row)) => row.cells[place].clone(),
+            (Some(place), Told::Changed(before, after)) if before.cells[place] != after.cells[place] => {
+                after.cells[place].clone()
             }
+            _ => Cell::Null,
         }
     }
 
-    /// A field of the header, for filters.
-    pub(crate) fn header(&self, header: Header) -> &str {
-        match header {
-            Header::EntityName => &self.schema.entity,
-            Header::ChangeOrigin => &self.commit.change_origin,
-            Header::CommitUser => &self.commit.commit_user,
-            Header::ChangeType => CHANGE_TYPES[usize::from(self.change_type.0)],
+    /// What a filter looks at.
+    pub(crate) fn value(&self, subject: &Subject) -> Cell {
+        match subject {
+            Subject::Header(Header::EntityName) => Cell::text(&self.schema.entity),
+            Subject::Header(Header::ChangeOrigin) => Cell::text(&self.commit.change_origin),
+            Subject::Header(Header::CommitUser) => Cell::text(&self.commit.commit_user),
+            Subject::Header(Header::ChangeType) => Cell::text(CHANGE_TYPES[usize::from(self.change_type.0)]),
+            Subject::Field(name) => self.field(name),
         }
     }
 
@@ -206,20 +232,20 @@ impl Event {
         self.records.as_slice()
     }
 
-    /// The datum with all record ids.
-    pub(crate) fn payload(&self) -> Bytes {
+    /// The datum with all record ids, for somebody from whom the fields at these places are hidden.
+    pub(crate) fn payload(&self, hidden: &[usize]) -> Bytes {
         let mut datum = Datum::default();
         datum.string(&self.schema.entity);
         datum.strings(self.records());
-        datum.raw(&self.rest().0);
+        datum.raw(&self.rest(hidden).0);
         datum.into_vec().into()
     }
 
     /// The datum of record `index` alone, as an enriched channel delivers it; `current` is the record's key now,
     /// where it is not the one of commit time. None when there is no such record.
-    pub(crate) fn enriched(&self, index: usize, current: Option<Option<&str>>) -> Option<Bytes> {
+    pub(crate) fn enriched(&self, index: usize, current: Option<Option<&str>>, hidden: &[usize]) -> Option<Bytes> {
         let record = self.records().get(index)?;
-        let (rest, key) = self.rest();
+        let (rest, key) = self.rest(hidden);
         let mut datum = Datum::default();
         datum.string(&self.schema.entity);
         datum.strings(&[record]);
@@ -240,11 +266,6 @@ impl Event {
         }
         Some(datum.into_vec().into())
     }
-}
-
-fn encoded(commit: &Commit, change_type: ChangeType, sequence: u32, body: &Body) -> Rest {
-    let (datum, key) = encode(commit, change_type, sequence, body);
-    Rest::Encoded(datum.into_boxed_slice(), key)
 }
 
 /// The header after the record ids, and the body; and where the key field's union is.

@@ -80,8 +80,8 @@ fn absorb(shared: &Shared, mut commit: Commit) {
             }
             continue;
         }
-        let told = Told::of(schema, change);
-        counted += told.count();
+        let told = Told::of(change);
+        counted += told.count(schema);
         if let Some(key) = key_change(schema, change) {
             key_changes.push((change.id.clone(), key));
         }

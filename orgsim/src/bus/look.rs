@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::org::{OrgLog, Placed};
 use super::schema::EventSchema;
 use super::topic::Topic;
+use crate::directory::Directory;
 
 /// Events that one look goes through before it lets others have the log's lock.
 const STRETCH: usize = 10_000;
@@ -53,14 +54,32 @@ pub(crate) struct Portion {
     pub(crate) bytes: usize,
 }
 
-/// Whether the subscriber may be told of an object.
-pub(crate) type May<'m> = &'m dyn Fn(&str) -> bool;
+/// What a subscriber may be told.
+pub(crate) struct Sight<'d> {
+    pub(crate) directory: &'d dyn Directory,
+    pub(crate) org_id: &'d str,
+    /// None where the directory knows no users.
+    pub(crate) user: Option<&'d str>,
+}
+
+impl Sight<'_> {
+    fn may(&self, entity: &str) -> bool {
+        self.user
+            .is_none_or(|user| self.directory.may_receive(self.org_id, user, entity))
+    }
+
+    fn hidden(&self, entity: &str) -> Vec<usize> {
+        self.user
+            .map(|user| self.directory.hidden(self.org_id, user, entity))
+            .unwrap_or_default()
+    }
+}
 
 impl OrgLog {
     /// The next events of `topic` after `cursor`.
-    pub(crate) fn look(&self, topic: &Topic, may: May<'_>, mut cursor: Cursor, portion: Portion) -> Look {
+    pub(crate) fn look(&self, topic: &Topic, sight: &Sight<'_>, mut cursor: Cursor, portion: Portion) -> Look {
         loop {
-            match self.glance(topic, may, cursor, portion) {
+            match self.glance(topic, sight, cursor, portion) {
                 Ok(look) => return look,
                 Err(further) => cursor = further,
             }
@@ -68,7 +87,7 @@ impl OrgLog {
     }
 
     /// Goes through at most `STRETCH` events; Err is the place to go on from.
-    fn glance(&self, topic: &Topic, may: May<'_>, cursor: Cursor, portion: Portion) -> Result<Look, Cursor> {
+    fn glance(&self, topic: &Topic, sight: &Sight<'_>, cursor: Cursor, portion: Portion) -> Result<Look, Cursor> {
         let now = Instant::now();
         let mut state = self.lock();
         if state.allowance == Some(0) {
@@ -99,8 +118,8 @@ impl OrgLog {
             }
             seen += 1;
             if topic.selects(&placed.event)
-                && may(&placed.event.schema.entity)
-                && !found.take(placed, topic, &state.keys, most, portion.bytes)
+                && sight.may(&placed.event.schema.entity)
+                && !found.take(placed, topic, sight, &state.keys, (most, portion.bytes))
             {
                 break;
             }
@@ -142,11 +161,12 @@ impl Found {
         &mut self,
         placed: &Placed,
         topic: &Topic,
+        sight: &Sight<'_>,
         keys: &HashMap<ArcStr, Option<ArcStr>>,
-        most: usize,
-        bytes: usize,
+        (most, bytes): (usize, usize),
     ) -> bool {
         let event = &placed.event;
+        let hidden = sight.hidden(&event.schema.entity);
         let parts = if topic.is_enriched() { event.records().len() } else { 1 };
         let mut part = self.cursor.partly;
         while part < parts {
@@ -156,9 +176,11 @@ impl Found {
                     .get(part)
                     .and_then(|record| keys.get(record))
                     .map(Option::as_deref);
-                event.enriched(part, current).unwrap_or_else(|| event.payload())
+                event
+                    .enriched(part, current, &hidden)
+                    .unwrap_or_else(|| event.payload(&hidden))
             } else {
-                event.payload()
+                event.payload(&hidden)
             };
             let full = self.deliveries.len() >= most || self.bytes + payload.len() > bytes;
             // A single event always fits.

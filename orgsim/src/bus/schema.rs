@@ -46,6 +46,8 @@ pub(crate) struct EventSchema {
     /// Where rows have the key, and whether they are persons.
     pub(crate) key: Option<usize>,
     pub(crate) person: Option<usize>,
+    /// Where leads say that they are converted.
+    pub(crate) converted: Option<usize>,
 }
 
 /// One body field.
@@ -80,6 +82,7 @@ impl EventSchema {
             fields,
             key: place(entity, KEY_FIELD),
             person: place(entity, "IsPersonAccount"),
+            converted: place(entity, "IsConverted"),
         }
     }
 }

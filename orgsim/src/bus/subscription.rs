@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
 use super::event::event_id;
-use super::look::{Cursor, Delivery, Look, Portion};
+use super::look::{Cursor, Delivery, Look, Portion, Sight};
 use super::org::OrgLog;
 use super::refusal::Refusal;
 use super::topic::Topic;
@@ -139,11 +139,12 @@ impl Subscription {
             bytes: RESPONSE_BYTES,
         };
         let (directory, org_id, user) = (&self.shared.directory, &self.org.id, &self.user);
-        let may = |entity: &str| {
-            user.as_ref()
-                .is_none_or(|user| directory.may_receive(org_id, user, entity))
+        let sight = Sight {
+            directory: &**directory,
+            org_id,
+            user: user.as_deref(),
         };
-        match self.org.look(&started.topic, &may, started.cursor, portion) {
+        match self.org.look(&started.topic, &sight, started.cursor, portion) {
             Look::Events(deliveries, cursor) => {
                 started.cursor = cursor;
                 self.pending -= deliveries.len().min(self.pending);

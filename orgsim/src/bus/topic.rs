@@ -6,7 +6,7 @@ use super::channel::Channel;
 use super::event::Event;
 
 /// A topic that can be subscribed to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Topic {
     /// `/data/ChangeEvents`: all captured objects.
     All,
@@ -51,7 +51,7 @@ impl Topic {
                     && channel
                         .filter
                         .as_ref()
-                        .is_none_or(|filter| filter.passes(&|header| event.header(header)))
+                        .is_none_or(|filter| filter.passes(&|subject| event.value(subject)))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What is written over HTTP is heard over the Pub/Sub API.
 
+use std::collections::VecDeque;
+
 use orgsim::wire::pub_sub_client::PubSubClient;
 use orgsim::wire::{FetchRequest, FetchResponse, ReplayPreset};
 use serde_json::{Value, json};
@@ -8,8 +10,13 @@ use tonic::{Request, Streaming};
 
 use crate::server::Server;
 
-/// An open call, and its responses; the stream of requests stays open, as its end would end the call.
-async fn subscribe(server: &Server, topic: &str) -> Streaming<FetchResponse> {
+/// An open call; the stream of requests stays open, as its end would end the call.
+struct Listening {
+    answers: Streaming<FetchResponse>,
+    unread: VecDeque<Vec<u8>>,
+}
+
+async fn subscribe(server: &Server, topic: &str) -> Listening {
     let mut client = PubSubClient::connect(server.simulator.pubsub_url()).await.unwrap();
     let fetch = FetchRequest {
         topic_name: topic.into(),
@@ -30,16 +37,24 @@ async fn subscribe(server: &Server, topic: &str) -> Streaming<FetchResponse> {
             .metadata_mut()
             .insert(key, MetadataValue::try_from(value).unwrap());
     }
-    client.subscribe(request).await.unwrap().into_inner()
+    Listening {
+        answers: client.subscribe(request).await.unwrap().into_inner(),
+        unread: VecDeque::new(),
+    }
 }
 
 /// The payload of the next event.
-async fn next(answers: &mut Streaming<FetchResponse>) -> Vec<u8> {
+async fn next(listening: &mut Listening) -> Vec<u8> {
     loop {
-        let answer = answers.message().await.unwrap().unwrap();
-        if let Some(event) = answer.events.into_iter().next() {
-            return event.event.unwrap().payload.to_vec();
+        if let Some(payload) = listening.unread.pop_front() {
+            return payload;
         }
+        let answer = listening.answers.message().await.unwrap().unwrap();
+        let payloads = answer
+            .events
+            .into_iter()
+            .map(|event| event.event.unwrap().payload.to_vec());
+        listening.unread.extend(payloads);
     }
 }
 
@@ -89,8 +104,8 @@ async fn a_custom_channel_carries_what_passes_its_filter() {
             "there is no object Nothing",
         ),
         (
-            json!({"name": "A__chn", "filter": "Name = 'x'"}),
-            "Name is no field of the header",
+            json!({"name": "A__chn", "filter": "Name 'x'"}),
+            "= or != is wanted after Name",
         ),
     ] {
         let refused = server.admin("POST", "/orgs/acme/channels", body).await;
@@ -154,4 +169,95 @@ async fn event_schemas_are_read_over_rest() {
     ] {
         assert_eq!(server.call("GET", path, Value::Null).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_channel_filters_by_what_an_event_tells_of_its_record() {
+    let server = Server::start().await;
+    let channel = json!({"name": "Media__chn", "filter": "Industry = 'Media'"});
+    assert_eq!(server.admin("POST", "/orgs/acme/channels", channel).await.status, 200);
+    let id = server
+        .create("Account", json!({"Name": "first", "Industry": "Banking"}))
+        .await;
+    let path = format!("/sobjects/Account/{id}");
+    server
+        .call("PATCH", &path, json!({"Industry": "Media", "Site": "second"}))
+        .await;
+    // The value is still there, and the event of this change does not tell it.
+    server.call("PATCH", &path, json!({"Site": "third"})).await;
+    server
+        .create("Account", json!({"Name": "fourth", "Industry": "Media"}))
+        .await;
+    let mut answers = subscribe(&server, "/data/Media__chn").await;
+    for text in ["second", "fourth"] {
+        assert!(holds(&next(&mut answers).await, text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn hidden_fields_leave_the_events_of_who_may_not_see_them() {
+    let server = Server::start().await;
+    let user = server.orgs[0]["username"].clone();
+    let hide = json!({"username": user, "object": "Account", "hidden": ["Site"]});
+    assert_eq!(server.admin("POST", "/orgs/acme/permissions", hide).await.status, 200);
+    let edit = json!({"entity": "Account", "op": "create", "fields": {"Name": "seen", "Site": "secret"}});
+    let made = server.admin("POST", "/orgs/acme/edit", edit).await;
+    let change = json!({"entity": "Account", "op": "update", "id": made.body["id"], "fields": {"Phone": "555", "Site": "hidden"}});
+    server.admin("POST", "/orgs/acme/edit", change).await;
+    let mut answers = subscribe(&server, "/data/ChangeEvents").await;
+    let created = next(&mut answers).await;
+    assert!(holds(&created, "seen") && !holds(&created, "secret"));
+    let changed = next(&mut answers).await;
+    assert!(holds(&changed, "555") && !holds(&changed, "hidden"));
+}
+
+#[tokio::test]
+async fn a_converted_lead_tells_of_itself_without_the_date() {
+    let server = Server::start().await;
+    server
+        .admin(
+            "POST",
+            "/orgs/acme/events",
+            json!({"captured": ["Lead", "Account", "Contact"]}),
+        )
+        .await;
+    let lead = server
+        .create("Lead", json!({"LastName": "Ng", "Company": "Acme"}))
+        .await;
+    let convert = json!({"entity": "Lead", "op": "convert", "id": lead});
+    assert_eq!(server.admin("POST", "/orgs/acme/edit", convert).await.status, 200);
+    let schema = server
+        .call("GET", "/sobjects/LeadChangeEvent/eventSchema", Value::Null)
+        .await
+        .body;
+    let names: Vec<&str> = schema["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["name"].as_str().unwrap())
+        .collect();
+    let bit = |name: &str| names.iter().position(|n| *n == name).unwrap();
+    let mut answers = subscribe(&server, "/data/ChangeEvents").await;
+    let mut last = Vec::new();
+    for entity in ["Lead", "Account", "Contact", "Lead"] {
+        last = next(&mut answers).await;
+        assert!(holds(&last[..20], entity), "{entity}");
+    }
+    // The bitmap of the changed fields is the longest text of hex digits.
+    let text = String::from_utf8_lossy(&last).into_owned();
+    let digits = text
+        .split("0x")
+        .skip(1)
+        .map(|t| t.chars().take_while(char::is_ascii_hexdigit).collect::<String>());
+    let bitmap = digits.max_by_key(String::len).unwrap();
+    let is_set = |bit: usize| {
+        let digit = bitmap
+            .chars()
+            .rev()
+            .nth(bit / 4)
+            .and_then(|c| c.to_digit(16))
+            .unwrap_or(0);
+        digit >> (bit % 4) & 1 == 1
+    };
+    assert!(is_set(bit("IsConverted")) && is_set(bit("Status")) && !is_set(bit("LastModifiedDate")));
 }
