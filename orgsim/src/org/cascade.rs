@@ -41,6 +41,11 @@ impl Transaction<'_> {
                 }
             }
         }
+        for member in &family[1..] {
+            if let Some(row) = self.org.row(*member) {
+                self.check_locks(&schema, *member, &row.cells)?;
+            }
+        }
         for member in &family {
             self.mark(*member, ChangeKind::Delete, true);
         }

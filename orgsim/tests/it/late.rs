@@ -111,6 +111,20 @@ async fn rows_of_an_open_transaction_are_locked_as_they_were() {
 }
 
 #[tokio::test]
+async fn a_parent_does_not_go_while_a_child_is_locked() {
+    let server = Server::start().await;
+    let account = server.create("Account", json!({"Name": "Acme"})).await;
+    let contact = server.create("Contact", json!({"LastName": "c", "AccountId": account})).await;
+    let late = json!({"entity": "Contact", "op": "update", "id": contact, "fields": {"Title": "T"}, "visible_after_ms": 60_000});
+    assert_eq!(edit(&server, late).await.status, 200);
+    let path = format!("/sobjects/Account/{account}");
+    let locked = server.call("DELETE", &path, Value::Null).await;
+    assert_eq!(locked.refusal(), (400, "UNABLE_TO_LOCK_ROW"));
+    server.admin("POST", "/clock", json!({"offset_ms": 61_000})).await;
+    assert_eq!(server.call("DELETE", &path, Value::Null).await.status, 204);
+}
+
+#[tokio::test]
 async fn parallel_writers_of_one_account_meet_its_lock() {
     let server = Server::start().await;
     let account = server.create("Account", json!({"Name": "Acme"})).await;
