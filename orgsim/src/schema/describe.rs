@@ -6,6 +6,10 @@ use super::field::{Field, FieldType, Initial};
 use super::sobject::{Schema, Sobject};
 use crate::org::Cell;
 
+/// Objects whose describe says so [R cci].
+const MERGEABLE: [&str; 3] = ["Account", "Contact", "Lead"];
+/// References that searches do not filter by [R cci].
+const BOOKKEEPING: [&str; 4] = ["MasterRecordId", "OwnerId", "CreatedById", "LastModifiedById"];
 /// Bytes that the platform counts for a character.
 const BYTES_A_CHARACTER: u32 = 3;
 
@@ -36,7 +40,7 @@ fn flags(sobject: &Sobject) -> Map<String, Value> {
         "activateable": false, "associateEntityType": null, "associateParentEntity": null, "createable": w && !denied.create,
         "custom": sobject.is_custom(), "customSetting": false, "deepCloneable": false, "deletable": w && !denied.delete, "deprecatedAndHidden": false,
         "feedEnabled": w, "hasSubtypes": false, "isInterface": false, "isSubtype": false, "keyPrefix": *sobject.prefix,
-        "label": *sobject.label, "labelPlural": *sobject.plural, "layoutable": w, "mergeable": false, "mruEnabled": w,
+        "label": *sobject.label, "labelPlural": *sobject.plural, "layoutable": w, "mergeable": MERGEABLE.contains(&&*sobject.name), "mruEnabled": w,
         "name": *sobject.name, "queryable": true, "replicateable": true, "retrieveable": true, "searchable": w,
         "triggerable": w, "undeletable": w, "updateable": w && !denied.edit,
     });
@@ -117,6 +121,7 @@ fn describe_field(field: &Field) -> Value {
     let long = kind == FieldType::LongText;
     let sortable = !long && kind != FieldType::Address;
     let groupable = sortable
+        && field.auto_number.is_none()
         && !matches!(
             kind,
             FieldType::Double | FieldType::Currency | FieldType::Percent | FieldType::DateTime
@@ -133,7 +138,7 @@ fn describe_field(field: &Field) -> Value {
         "byteLength": field.length.saturating_mul(if relation || kind == FieldType::Id { 1 } else { BYTES_A_CHARACTER }),
         "calculated": field.is_computed(), "calculatedFormula": field.formula.as_ref().map(|formula| &*formula.source), "cascadeDelete": field.master, "caseSensitive": field.case_sensitive,
         "compoundFieldName": field.compound, "controllerName": null, "createable": field.createable,
-        "custom": field.is_custom(), "defaultValue": if kind == FieldType::Boolean { json!(default == Some(&Cell::Bool(true))) } else { Value::Null },
+        "custom": field.is_custom(), "defaultValue": if kind == FieldType::Boolean { json!(default == Some(&Cell::Bool(true))) } else { json!(default.and_then(Cell::as_text)) },
         "defaultValueFormula": null, "defaultedOnCreate": field.initial == Initial::Platform,
         "dependentPicklist": false, "deprecatedAndHidden": false, "digits": if kind == FieldType::Int { 8 } else { 0 },
     });
@@ -143,12 +148,12 @@ fn describe_field(field: &Field) -> Value {
         "formulaTreatNullNumberAsZero": false, "groupable": groupable, "highScaleNumber": false, "htmlFormatted": false,
         "idLookup": field.id_lookup, "inlineHelpText": null, "label": *field.label, "length": field.length,
         "mask": null, "maskType": null, "name": *field.name, "nameField": field.name_field, "namePointing": field.reference_to.len() > 1,
-        "nillable": field.nillable, "permissionable": field.nillable && field.createable, "picklistValues": values,
+        "nillable": field.nillable, "permissionable": kind == FieldType::Address || field.nillable && field.createable && field.compound != Some("Name"), "picklistValues": values,
         "polymorphicForeignKey": field.reference_to.len() > 1,
-        "precision": if kind == FieldType::Int { 0 } else { field.precision }, "queryByDistance": false,
+        "precision": if kind == FieldType::Int { 0 } else { field.precision }, "queryByDistance": kind == FieldType::Address,
         "referenceTargetField": null, "referenceTo": targets, "relationshipName": field.relationship.as_deref(),
         "relationshipOrder": if field.master { json!(0) } else { Value::Null }, "restrictedDelete": false, "restrictedPicklist": field.restricted,
-        "scale": field.scale, "searchPrefilterable": relation, "soapType": kind.soap(), "sortable": sortable,
+        "scale": field.scale, "searchPrefilterable": relation && !BOOKKEEPING.contains(&&*field.name), "soapType": kind.soap(), "sortable": sortable,
         "type": kind.name(), "unique": field.unique, "updateable": field.updateable, "writeRequiresMasterRead": field.master,
     });
     if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {

@@ -77,6 +77,44 @@ async fn fields_are_as_recorded() {
 }
 
 #[tokio::test]
+async fn flags_are_as_recorded() {
+    let server = Server::start().await;
+    // Recorded describes of 2020 to 2025 [R cci].
+    for (sobject, field, flag, value) in [
+        ("Contact", "FirstName", "permissionable", json!(false)),
+        ("Contact", "MailingAddress", "permissionable", json!(true)),
+        ("Contact", "Phone", "permissionable", json!(true)),
+        ("Contact", "LastName", "permissionable", json!(false)),
+        ("Contact", "AccountId", "searchPrefilterable", json!(true)),
+        ("Contact", "OwnerId", "searchPrefilterable", json!(false)),
+        ("Contact", "MasterRecordId", "searchPrefilterable", json!(false)),
+        ("Contact", "MailingAddress", "queryByDistance", json!(true)),
+        ("Contact", "MailingCity", "queryByDistance", json!(false)),
+        ("Case", "Status", "defaultValue", json!("New")),
+        ("Case", "CaseNumber", "groupable", json!(false)),
+        ("Case", "IsDeleted", "defaultValue", json!(false)),
+        ("Contact", "Email", "defaultValue", Value::Null),
+        ("Contact", "Email", "groupable", json!(true)),
+        ("Opportunity", "Amount", "groupable", json!(false)),
+        ("Opportunity", "Amount", "aggregatable", json!(true)),
+    ] {
+        let describe = server.get(&format!("/sobjects/{sobject}/describe")).await.body;
+        let fields = describe["fields"].as_array().unwrap();
+        let found = fields.iter().find(|f| f["name"] == field).unwrap();
+        assert_eq!(found[flag], value, "{sobject}.{field} {flag}");
+    }
+    let global = server.get("/sobjects").await.body;
+    let mergeable: Vec<&str> = global["sobjects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|s| s["mergeable"] == true)
+        .map(|s| s["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(mergeable, ["Account", "Contact", "Lead"]);
+}
+
+#[tokio::test]
 async fn the_rest_of_the_map() {
     let server = Server::start().await;
     let global = server.get("/sobjects/").await.body;

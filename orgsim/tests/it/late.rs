@@ -114,7 +114,9 @@ async fn rows_of_an_open_transaction_are_locked_as_they_were() {
 async fn a_parent_does_not_go_while_a_child_is_locked() {
     let server = Server::start().await;
     let account = server.create("Account", json!({"Name": "Acme"})).await;
-    let contact = server.create("Contact", json!({"LastName": "c", "AccountId": account})).await;
+    let contact = server
+        .create("Contact", json!({"LastName": "c", "AccountId": account}))
+        .await;
     let late = json!({"entity": "Contact", "op": "update", "id": contact, "fields": {"Title": "T"}, "visible_after_ms": 60_000});
     assert_eq!(edit(&server, late).await.status, 200);
     let path = format!("/sobjects/Account/{account}");
