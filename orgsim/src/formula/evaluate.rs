@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Span, Timestamp};
 
 use super::bind::{Node, Path, Permission};
 use crate::org::{Cell, Cells, Org, parse_date, parse_instant, text_of};
@@ -268,7 +268,11 @@ fn day_of(seconds: i64) -> Option<Date> {
 /// Numbers, or a date or moment and days.
 fn sum(left: &Cell, right: &Cell, minus: bool) -> Option<Cell> {
     let sign = if minus { -1.0 } else { 1.0 };
-    let later = |date: Date, days: f64| Some(Cell::Date(date.checked_add(whole(days)?.days()).ok()?));
+    let later = |date: Date, days: f64| {
+        Some(Cell::Date(
+            date.checked_add(Span::new().try_days(whole(days)?).ok()?).ok()?,
+        ))
+    };
     match (left, right) {
         (Cell::Number(left), Cell::Number(right)) => finite(left + sign * right),
         (Cell::Date(left), Cell::Date(right)) if minus => {

@@ -44,7 +44,7 @@ async fn ask(world: &Arc<World>, token: &str, text: &str) -> String {
     let value: Value = match serde_json::from_str(&reply.body) {
         Ok(value) => value,
         Err(error) => {
-            assert!(!json, "{text}: {error}");
+            assert!(!json || method == "HEAD", "{text}: {error}");
             Value::Null
         }
     };
