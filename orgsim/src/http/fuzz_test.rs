@@ -1,5 +1,6 @@
 //! Requests of any bytes: methods, paths, ids, parameters, headers and bodies, through the router to the rows and back.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -51,16 +52,30 @@ async fn ask(world: &Arc<World>, token: &str, text: &str) -> String {
     format!("{} {}", reply.status, value[0]["errorCode"])
 }
 
+/// Cases between two new worlds: rows and jobs must not pile up.
+const CASES_A_WORLD: u64 = 20_000;
+
+/// A world whose calls never run out, and a token of its org.
+fn fresh() -> (Arc<World>, String) {
+    let options = Options {
+        daily_calls: u64::MAX,
+        ..Options::default()
+    };
+    let world = Arc::new(World::new(&options).unwrap());
+    let token = world.describe_orgs()[0]["access_token"].as_str().unwrap().to_owned();
+    (world, token)
+}
+
 #[test]
 fn fuzz_requests() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let world = Arc::new(World::new(&Options::default()).unwrap());
-    let token = world.describe_orgs()[0]["access_token"].as_str().unwrap().to_owned();
+    let world = RefCell::new(fresh());
     let base = "/services/data/v67.0";
-    let row = "GET\n/services/data/v67.0/sobjects/User/".to_owned() + &world.orgs[0].identity.human.id + "\n\n";
+    let row =
+        "GET\n/services/data/v67.0/sobjects/User/".to_owned() + &world.borrow().0.orgs[0].identity.human.id + "\n\n";
     let corpus: Vec<String> = [
         "GET\nB/sobjects/Account/describe\nif-modified-since: Wed, 6 May 2026 00:00:00 GMT\n",
         "POST\nB/sobjects/Account\n\n{\"Name\":\"a\",\"AnnualRevenue\":1e3}",
@@ -144,5 +159,12 @@ fn fuzz_requests() {
         words: &words,
         cases: 2_000,
     };
-    fuzz.run(|bytes| runtime.block_on(ask(&world, &token, &String::from_utf8_lossy(bytes))));
+    let asked = Cell::new(0_u64);
+    fuzz.run(|bytes| {
+        if asked.replace(asked.get() + 1).is_multiple_of(CASES_A_WORLD) {
+            world.replace(fresh());
+        }
+        let (world, token) = &*world.borrow();
+        runtime.block_on(ask(world, token, &String::from_utf8_lossy(bytes)))
+    });
 }
