@@ -88,7 +88,9 @@ impl Told {
     pub(crate) fn of(change: &RowChange) -> Self {
         match (change.kind, &change.before, &change.after) {
             (ChangeKind::Create | ChangeKind::Undelete, _, Some(row)) => Self::All(Arc::clone(row)),
-            (ChangeKind::Update, Some(before), Some(after)) => Self::Changed(Arc::clone(before), Arc::clone(after)),
+            (ChangeKind::Update, before, Some(after)) => {
+                Self::Changed(before.clone().unwrap_or_default(), Arc::clone(after))
+            }
             _ => Self::Nothing,
         }
     }
